@@ -1,0 +1,1 @@
+"""Simulated devices, instruments and peripherals, offered as plugins to pluggy. May import sim and runtime."""

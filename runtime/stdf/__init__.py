@@ -1,0 +1,1 @@
+"""Strict STDF V4 codec: record tables, reading, writing, checking. Pure: bytes in, values out."""

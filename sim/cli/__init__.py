@@ -1,0 +1,1 @@
+"""The drycell command: thin; every verb calls one function of another room."""

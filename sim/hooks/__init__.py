@@ -1,0 +1,1 @@
+"""The "drycell" hookspec: how device models, instruments, faults and oracles are found."""

@@ -1,0 +1,1 @@
+"""Code that enters foreign processes. Standard library only; imports nothing of drycell. MIT licence."""

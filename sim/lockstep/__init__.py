@@ -1,0 +1,1 @@
+"""Virtual time for real processes: the kernel side and the wire protocol."""

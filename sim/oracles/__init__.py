@@ -1,0 +1,1 @@
+"""Oracles: pure functions from a journal to a verdict. Never look into a live cell."""
