@@ -8,16 +8,16 @@ Rules that hold here:
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import DrycellError
 
-REDUCTIONS = {
-    "min": min,
-    "max": max,
+REDUCTIONS: dict[str, Callable[[list[float]], float]] = {
+    "min": lambda values: min(values),
+    "max": lambda values: max(values),
     "span": lambda values: max(values) - min(values),
 }
 
@@ -54,7 +54,7 @@ class Output:
 
     def reduced(self, values: list[float]) -> float:
         """The single value computed of another output's list, exactly as the do() body does it."""
-        value = float(REDUCTIONS[self.reduce or "min"](values))
+        value = REDUCTIONS[self.reduce or "min"](values)
         return value if self.decimals is None else round(value, self.decimals)
 
 

@@ -61,8 +61,16 @@ SOURCES = (
 TESTERS = (f"semi-ate-testers=={VERSION}",)
 MASTER = (f"semi-ate-control-app=={VERSION}", f"semi-ate-master-app=={VERSION}")
 
-_UNREACHABLE = ("NewConnectionError", "Temporary failure in name resolution", "Max retries exceeded", "ProxyError")
-_UNREACHABLE += ("ConnectTimeoutError", "Network is unreachable", "SSLError", "NameResolutionError")
+_UNREACHABLE = (
+    "NewConnectionError",
+    "ConnectTimeoutError",
+    "NameResolutionError",
+    "Temporary failure in name resolution",
+    "Network is unreachable",
+    "Max retries exceeded",
+    "ProxyError",
+    "SSLError",
+)
 _SAMMY = "import sys; from ate_sammy.sammy import main; sys.exit(main())"
 
 

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import pytest
 from amqtt.broker import Broker
 from amqtt.client import MQTTClient
 
@@ -66,3 +67,8 @@ async def bench() -> AsyncIterator[Bench]:
     finally:
         await client.disconnect()
         await broker.shutdown()
+
+
+@pytest.fixture(name="bench")
+def bench_fixture() -> Callable[[], AbstractAsyncContextManager[Bench]]:
+    return bench
