@@ -103,7 +103,7 @@ class Master:
     def operator(self, name: str, payload: Json) -> None:
         """A command from the operator's screen. Illegal ones are refused and journalled, without any state change."""
         self._port.record("operator", command=name, **({"payload": payload} if payload else {}))
-        direct = {
+        direct: Mapping[str, Callable[[Json], None]] = {
             "usersettings": self._set_options,
             "setloglevel": lambda p: self._tell_programs("setloglevel", level=int(p["level"])),
             "binMap": lambda p: self._tell_programs("sethbin", sbin=int(p["sBin"]), hbin=int(p["hBin"])),
