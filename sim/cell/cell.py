@@ -61,6 +61,7 @@ class Cell:
         self._program = program
         self._real = real
         cell = scenario.cell
+        self._timeouts_s: dict[str, float] = {str(name): seconds for name, seconds in cell.timeouts.items()}
         self._topics = Topics(cell.device_id, cell.handler.id)
         self._over: asyncio.Future[str]
         self._resets_left = cell.operator.resets
@@ -113,14 +114,14 @@ class Cell:
             site,
             ask=meter.ask if meter is not None else lambda line: "ERROR there is no instrument",
             bin_table=bin_table,
-            timeouts_s=dict(self._scenario.cell.timeouts),
+            timeouts_s=self._timeouts_s,
             quirks=self._scenario.cell.quirks,
             on_exit=on_exit,
         )
 
     def _make_peers(self) -> None:
         cell, topics = self._scenario.cell, self._topics
-        common: Json = {"timeouts_s": dict(cell.timeouts), "quirks": cell.quirks}
+        common: Json = {"timeouts_s": self._timeouts_s, "quirks": cell.quirks}
         programs: Programs = self._programs
         sites = [str(site) for site in cell.sites]
         self._tcc = TestCellController(
