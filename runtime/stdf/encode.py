@@ -254,7 +254,7 @@ def _text(f: Field, charset: str) -> _Pack:
     name = f.name
 
     def pack(fields: dict[str, Any]) -> bytes:
-        raw = fields[name].encode(charset)
+        raw: bytes = fields[name].encode(charset)
         return LENGTH_BYTE[len(raw)] + raw  # IndexError beyond 255: the careful way then says so
 
     return pack

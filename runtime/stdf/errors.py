@@ -5,8 +5,8 @@ class StdfError(Exception):
     """STDF bytes or values that break the format, or a request that STDF cannot express.
 
     ``str(error)`` is one sentence. The parts are attributes too: ``problem`` and ``right`` (what would be right),
-    ``record`` (for example "PTR"), ``field``, ``number`` (1 for the first record of the file), ``offset`` (byte offset
-    of the record's header in the file) and ``site``; what is not known is None or "".
+    ``record`` (for example "PTR"), ``field``, ``number`` (1 for the first record of the file), ``offset`` (byte
+    offset of the record's header in the file) and ``site``; what is not known is None or "".
     """
 
     def __init__(

@@ -117,7 +117,7 @@ class _Reading:
         elif _CPU_ORDER.get(cpu) != order:
             error_ = (
                 "CPU_TYPE",
-                f"is {cpu}, but REC_LEN is stored {_words(order)}",
+                f"is {cpu}, but REC_LEN is {_words(order)}",
                 "1 = big endian, 2 = little endian",
             )
         if error_ is None:

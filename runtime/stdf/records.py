@@ -57,13 +57,14 @@ _SCALES = (
 )
 _SPECS = (*_flagged("R4", "LO_SPEC", "OPT_FLAG", 2), *_flagged("R4", "HI_SPEC", "OPT_FLAG", 3))
 _MIR_TEXT = (
-    "JOB_REV SBLOT_ID OPER_NAM EXEC_TYP EXEC_VER TEST_COD TST_TEMP USER_TXT AUX_FILE PKG_TYP FAMLY_ID DATE_COD FACIL_ID "
-    "FLOOR_ID PROC_ID OPER_FRQ SPEC_NAM SPEC_VER FLOW_ID SETUP_ID DSGN_REV ENG_ID ROM_COD SERL_NUM SUPR_NAM"
-).split()
+    "JOB_REV", "SBLOT_ID", "OPER_NAM", "EXEC_TYP", "EXEC_VER", "TEST_COD", "TST_TEMP", "USER_TXT", "AUX_FILE",
+    "PKG_TYP", "FAMLY_ID", "DATE_COD", "FACIL_ID", "FLOOR_ID", "PROC_ID", "OPER_FRQ", "SPEC_NAM", "SPEC_VER",
+    "FLOW_ID", "SETUP_ID", "DSGN_REV", "ENG_ID", "ROM_COD", "SERL_NUM", "SUPR_NAM",
+)  # fmt: skip
 _SDR_TEXT = (
-    "HAND_TYP HAND_ID CARD_TYP CARD_ID LOAD_TYP LOAD_ID DIB_TYP DIB_ID CABL_TYP CABL_ID CONT_TYP CONT_ID LASR_TYP "
-    "LASR_ID EXTR_TYP EXTR_ID"
-).split()
+    "HAND_TYP", "HAND_ID", "CARD_TYP", "CARD_ID", "LOAD_TYP", "LOAD_ID", "DIB_TYP", "DIB_ID", "CABL_TYP", "CABL_ID",
+    "CONT_TYP", "CONT_ID", "LASR_TYP", "LASR_ID", "EXTR_TYP", "EXTR_ID",
+)  # fmt: skip
 
 V4 = (
     _make("FAR", 0, 10, "File Attributes", _need("U1", "CPU_TYPE", "STDF_VER")),
@@ -71,7 +72,8 @@ V4 = (
     _make(
         "MIR", 1, 10, "Master Information",
         _need("U4", "SETUP_T", "START_T"), _need("U1", "STAT_NUM"),
-        _opt("C1", " ", "MODE_COD", "RTST_COD", "PROT_COD"), _opt("U2", 65535, "BURN_TIM"), _opt("C1", " ", "CMOD_COD"),
+        _opt("C1", " ", "MODE_COD", "RTST_COD", "PROT_COD"),
+        _opt("U2", 65535, "BURN_TIM"), _opt("C1", " ", "CMOD_COD"),
         _need("Cn", "LOT_ID", "PART_TYP", "NODE_NAM", "TSTR_TYP", "JOB_NAM"), _text(*_MIR_TEXT),
     ),
     _make(
@@ -98,7 +100,8 @@ V4 = (
     ),
     _make(
         "PLR", 1, 63, "Pin List",
-        _count("U2", "GRP_CNT"), _array("kU2", "GRP_INDX", "GRP_CNT", REQUIRED), _array("kU2", "GRP_MODE", "GRP_CNT", 0),
+        _count("U2", "GRP_CNT"), _array("kU2", "GRP_INDX", "GRP_CNT", REQUIRED),
+        _array("kU2", "GRP_MODE", "GRP_CNT", 0),
         _array("kU1", "GRP_RADX", "GRP_CNT", 0), _array("kCn", "PGM_CHAR", "GRP_CNT", ""),
         _array("kCn", "RTN_CHAR", "GRP_CNT", ""), _array("kCn", "PGM_CHAL", "GRP_CNT", ""),
         _array("kCn", "RTN_CHAL", "GRP_CNT", ""),
@@ -160,7 +163,8 @@ V4 = (
         _flagged("I4", "XFAIL_AD", "OPT_FLAG", 4), _flagged("I4", "YFAIL_AD", "OPT_FLAG", 4),
         _flagged("I2", "VECT_OFF", "OPT_FLAG", 5), _count("U2", "RTN_ICNT", 0), _count("U2", "PGM_ICNT", 0),
         _array("kU2", "RTN_INDX", "RTN_ICNT"), _array("kN1", "RTN_STAT", "RTN_ICNT"),
-        _array("kU2", "PGM_INDX", "PGM_ICNT"), _array("kN1", "PGM_STAT", "PGM_ICNT"), _opt("Dn", (0, b""), "FAIL_PIN"),
+        _array("kU2", "PGM_INDX", "PGM_ICNT"), _array("kN1", "PGM_STAT", "PGM_ICNT"),
+        _opt("Dn", (0, b""), "FAIL_PIN"),
         _text("VECT_NAM", "TIME_SET", "OP_CODE", "TEST_TXT", "ALARM_ID", "PROG_TXT", "RSLT_TXT"),
         _opt("U1", 255, "PATG_NUM"), _opt("Dn", (0, b""), "SPIN_MAP"),
     ),

@@ -1,7 +1,7 @@
 """What happens to values that STDF cannot hold as they are. Nothing is changed or kept silently.
 
-Text: STDF knows ASCII only. Numbers: STDF says nothing on NaN and infinities, many readers choke on them. Dates: whole
-seconds since 1970-01-01 00:00:00, an unsigned 32-bit count, without a time zone.
+Text: STDF knows ASCII only. Numbers: STDF says nothing on NaN and infinities, many readers choke on them. Dates:
+whole seconds since 1970-01-01 00:00:00, an unsigned 32-bit count, without a time zone.
 """
 
 from collections import Counter
@@ -12,9 +12,10 @@ from typing import Literal
 from drycell.runtime.stdf.errors import StdfError
 
 SPELLING = {
-    "Ω": "Ohm", "Ω": "Ohm", "°": "deg", "℃": "degC", "℉": "degF", "µ": "u", "μ": "u", "²": "^2", "³": "^3", "√": "sqrt",
-    "±": "+/-", "·": ".", "×": "x", "–": "-", "—": "-", "’": "'", "‰": "permil", "Å": "A", "ä": "ae", "ö": "oe",
-    "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "é": "e", "è": "e",
+    "\u03a9": "Ohm", "\u2126": "Ohm", "°": "deg", "\u2103": "degC", "\u2109": "degF", "\u00b5": "u", "\u03bc": "u",
+    "²": "^2", "³": "^3", "√": "sqrt", "±": "+/-", "·": ".", "×": "x", "\u2013": "-", "\u2014": "-", "\u2019": "'",
+    "‰": "permil", "\u00c5": "A", "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss",
+    "é": "e", "è": "e",
 }  # fmt: skip
 LONGEST_CN = 255
 LAST_SECOND = 2**32 - 1
@@ -26,8 +27,8 @@ class Rules:
 
     ``text``: "error", "latin-1" (bytes above 127 as Latin-1; what a reader of this room undoes), or "spell" (ASCII
     spelling such as "degC"; a character without one becomes "?"). ``long``: "error" or "cut" text to what fits.
-    ``nonfinite``: "error", or "keep" NaN and infinities as IEEE values. Whatever a rule changes or keeps is counted in
-    the writer's ``notes``.
+    ``nonfinite``: "error", or "keep" NaN and infinities as IEEE values. Whatever a rule changes or keeps is counted
+    in the writer's ``notes``.
     """
 
     text: Literal["error", "latin-1", "spell"] = "error"

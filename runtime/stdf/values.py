@@ -45,9 +45,9 @@ LENGTH_BYTE = tuple(bytes((n,)) for n in range(256))
 
 
 class Bits(NamedTuple):
-    """A D*n value: ``count`` bits in ``data``, first bit = lowest bit of the first byte."""
+    """A D*n value: ``length`` bits in ``data``, first bit = lowest bit of the first byte."""
 
-    count: int
+    length: int
     data: bytes
 
     @classmethod
@@ -60,7 +60,7 @@ class Bits(NamedTuple):
 
     def ones(self) -> list[int]:
         """Positions of the bits that are set."""
-        return [i for i in range(self.count) if self.data[i >> 3] >> (i & 7) & 1]
+        return [i for i in range(self.length) if self.data[i >> 3] >> (i & 7) & 1]
 
 
 def short(need: int, left: int) -> StdfError:
@@ -247,7 +247,7 @@ def _c1_writer(_order: str, charset: str) -> Write:
 
 def _cn_writer(_order: str, charset: str) -> Write:
     def write(value: Any, _count: int) -> bytes:
-        raw = value.encode(charset)
+        raw: bytes = value.encode(charset)
         return LENGTH_BYTE[len(raw)] + raw
 
     return write
@@ -263,7 +263,7 @@ def _sn_writer(order: str, charset: str) -> Write:
     length = struct.Struct(order + "H").pack
 
     def write(value: Any, _count: int) -> bytes:
-        raw = value.encode(charset)
+        raw: bytes = value.encode(charset)
         return length(len(raw)) + raw
 
     return write

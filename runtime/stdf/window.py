@@ -28,7 +28,7 @@ class Window:
         if isinstance(source, bytes | bytearray | memoryview):
             self._stream = BytesIO(source)
         elif isinstance(source, str | Path):
-            self._stream = self._opened = Path(source).open("rb")
+            self._stream = self._opened = Path(source).open("rb")  # noqa: SIM115 - closed by close()
         else:
             self._stream = source
 
