@@ -8,6 +8,8 @@ path (``bulk``), the assembly of a lot (``lot``), the checks (``checks``), ATDF 
 from drycell.runtime.stdf.damage import Gap
 from drycell.runtime.stdf.encode import BIG, LITTLE, Encoder
 from drycell.runtime.stdf.errors import StdfError
+from drycell.runtime.stdf.json_records import from_json
+from drycell.runtime.stdf.lot import LotSummary, LotWriter
 from drycell.runtime.stdf.reading import read, read_tolerant
 from drycell.runtime.stdf.records import TYPES, record
 from drycell.runtime.stdf.rules import EXACT, LENIENT, STRICT, Rules, epoch_s
@@ -24,11 +26,14 @@ __all__ = [
     "Bits",
     "Encoder",
     "Gap",
+    "LotSummary",
+    "LotWriter",
     "Record",
     "RecordType",
     "Rules",
     "StdfError",
     "epoch_s",
+    "from_json",
     "read",
     "read_tolerant",
     "record",
