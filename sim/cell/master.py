@@ -263,11 +263,11 @@ class Master:
         records = content.get("payload")
         try:
             part = part_result(records, site)
+            assert isinstance(records, list)
+            self._on_result(site, records)
         except ValueError as error:
             self.fail(str(error))
             return
-        assert isinstance(records, list)
-        self._on_result(site, records)
         if self.state not in TESTING:
             if self.state not in ("softerror", "error"):
                 self.fail(f"a result of site {site} came while the master was {self.state}")
