@@ -127,6 +127,8 @@ class Master:
             self._queries[name](self, payload)
         elif name not in self._commands:
             self.fail(f"the handler sent the unknown command {name!r}")
+        elif not self._peer.machine.can(name) and self.state == "softerror":
+            self._port.record("refused", command=name, state=self.state)
         elif not self._peer.machine.can(name):
             self.fail(f"the handler sent {name} while the master was {self.state}")
         else:
