@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from drycell.sim.cell.launcher import Launcher, LaunchRequest
 from drycell.sim.cell.preflight import examine, private_copy
 from drycell.sim.cell.program_model import load_program_model
@@ -39,6 +40,11 @@ class Meter:
         writer.close()
 
 
+def bin_table() -> dict[str, list[str]]:
+    table = load_program_model(DEMO).bin_table
+    return {str(hard): [str(soft) for soft in softs] for hard, softs in table.items()}
+
+
 def live(prepared: Prepared, run: Path, bench: Callable[[], Any], story: Callable[..., Any], **changes: Any) -> Any:
     """Start the program of site 0 on a bench with a meter, run the story once it is idle, then stop everything."""
 
@@ -56,7 +62,7 @@ def live(prepared: Prepared, run: Path, bench: Callable[[], Any], story: Callabl
                 device_id="D",
                 broker_host="127.0.0.1",
                 broker_port=master.port,
-                bin_table=load_program_model(DEMO).hbins,
+                bin_table=bin_table(),
                 extra_env={"DRYCELL_METER": f"127.0.0.1:{port}"},
             )
             ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -123,7 +129,7 @@ def test_the_meter_is_asked_what_measures_json_says_in_its_order(
         if test.peripheral:
             parameters = test.peripheral.filled(inputs)
             assert [(c["periphery_type"], c["ioctl_name"], c["parameters"]) for c in calls] == [
-                (test.peripheral.periphery_type, test.peripheral.ioctl_name, parameters)
+                (test.peripheral.kind, test.peripheral.ioctl, parameters)
             ]
     assert asked == expected
 
@@ -136,17 +142,17 @@ def test_records_carry_the_numbers_of_the_program_model(
 
     records = live(prepared, tmp_path, bench, story)
     found = {r["TEST_TXT"]: r for r in records["PTR"] + records["MPR"]}
-    outputs = {f"{t.instance}.{o.name}": o for t in load_program_model(DEMO).tests for o in t.outputs}
+    outputs = {o.name: o for t in load_program_model(DEMO).tests for o in t.outputs}
     assert found.keys() == outputs.keys()
     for name, output in outputs.items():
         record, scale = found[name], 10**output.exp10
         assert (record["TEST_NUM"], record["UNITS"], record["RES_SCAL"]) == (
-            output.number,
+            output.test_num,
             output.unit,
             -output.exp10,
         )
-        assert (record["LO_LIMIT"], record["HI_LIMIT"]) == (output.ltl * scale, output.utl * scale)
-        assert (record["LO_SPEC"], record["HI_SPEC"]) == (output.lsl * scale, output.usl * scale)
+        assert (record["LO_LIMIT"], record["HI_LIMIT"]) == (output.limits[0] * scale, output.limits[1] * scale)
+        assert (record["LO_SPEC"], record["HI_SPEC"]) == (output.specs[0] * scale, output.specs[1] * scale)
 
 
 def test_what_1_0_17_does_with_stop_on_fail_and_scaling(
