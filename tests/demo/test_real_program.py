@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drycell.plugins_sim.devices.ldo import DEFECTS, Ldo, LdoPopulation
+from drycell.plugins_sim.instruments.meter import answer
 from drycell.sim.cell.launcher import Launcher, LaunchRequest
 from drycell.sim.cell.preflight import examine, private_copy
-from drycell.sim.cell.program_model import load_program_model
+from drycell.sim.cell.program_model import ProgramModel, load_program_model
 from drycell.sim.cell.semi_ate import Prepared, prepare
 
 DEMO = Path(__file__).parents[2] / "scenarios" / "demo"
@@ -29,14 +32,17 @@ def prepared() -> Prepared:
 
 
 class Meter:
+    """Gives the ``answers`` by command, or whatever ``answer`` says, and notes what it was asked."""
+
     def __init__(self) -> None:
         self.answers = GOOD
+        self.answer: Callable[[str], str] = lambda line: self.answers[line.split()[0]]
         self.asked: list[str] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := (await reader.readline()).decode().strip():
             self.asked.append(line)
-            writer.write(self.answers[line.split()[0]].encode() + b"\n")
+            writer.write(self.answer(line).encode() + b"\n")
         writer.close()
 
 
@@ -171,3 +177,41 @@ def test_what_1_0_17_does_with_stop_on_fail_and_scaling(
         return [flags["iq_1.iq"], *((r["PART_FLG"], r["NUM_TEST"], r["SOFT_BIN"]) for r in (third, first))]
 
     assert live(prepared, tmp_path, bench, story) == [128, (0, 2, 12), (8, 0, 11)]
+
+
+def test_a_lot_of_regulators_gets_the_bins_and_values_that_the_program_model_foretells(
+    prepared: Prepared, tmp_path: Path, bench: Callable[[], Any]
+) -> None:
+    population = LdoPopulation(4, "LOT", 0, 24, defects=dict.fromkeys(DEFECTS, 0.1))
+    program = load_program_model(DEMO)
+    assert {population.device(n).defect for n in range(1, 25)} == {None, *DEFECTS}
+
+    async def story(master: Any, meter: Meter, ended: asyncio.Future[int]) -> list[Any]:
+        found = []
+        for number in range(1, 25):
+            meter.answer = partial(answer, device_at={0: population.device(number)}.get)
+            found.append(await master.touchdown(str(number)))
+        return found
+
+    for number, records in enumerate(live(prepared, tmp_path, bench, story), start=1):
+        values, soft_bin = foretold(program, population.device(number))
+        results = {r["TEST_TXT"]: [r["RESULT"]] for r in records["PTR"]}
+        results |= {r["TEST_TXT"]: r["RTN_RSLT"] for r in records["MPR"]}
+        assert results == values
+        assert records["PRR"][0]["SOFT_BIN"] == soft_bin
+
+
+def foretold(program: ProgramModel, device: Ldo) -> tuple[dict[str, list[float]], int]:
+    """What the records of a device on site 0 carry, and its soft bin, computed without the program."""
+    raw: dict[str, list[float]] = {}
+    for test in program.tests:
+        inputs = {name: p.value for name, p in test.inputs.items()}
+        for output in test.outputs:
+            if output.of:
+                raw[output.name] = [output.reduced(raw[output.of])]
+            else:
+                reply = answer(output.question("0", inputs), {0: device}.get)
+                raw[output.name] = [float(number) for number in reply.split(",")]
+    outputs = [output for test in program.tests for output in test.outputs]
+    soft_bin = next((o.bin for o in outputs if not o.passes(raw[o.name])), 1)
+    return {o.name: [value * 10**o.exp10 for value in raw[o.name]] for o in outputs}, soft_bin
