@@ -62,7 +62,16 @@ def test_every_state_but_a_final_one_has_a_way_out(table):
 def test_a_normal_touchdown_of_the_master_is_the_sequence_of_the_packages():
     log, timers = [], Timers()
     master = machine(MASTER, log, timers)
-    for event in ("connected", "controls_idle", "load", "programs_idle", "next", "all_testing", "all_results", "unload"):
+    for event in (
+        "connected",
+        "controls_idle",
+        "load",
+        "programs_idle",
+        "next",
+        "all_testing",
+        "all_results",
+        "unload",
+    ):
         master.fire(event)
     assert [entry.split(">")[1] for entry in log if ">" in entry] == [
         *("connecting", "initialized", "loading", "ready"),
@@ -105,7 +114,12 @@ def test_leaving_a_state_takes_its_timeout_back_and_an_override_changes_it():
 
 @pytest.mark.parametrize(
     ("table", "state", "event"),
-    [(SEQUENCER, "starting", "next"), (MASTER, "startup", "load"), (CONTROL, "idle", "started"), (HANDLER, "startup", "binned")],
+    [
+        (SEQUENCER, "starting", "next"),
+        (MASTER, "startup", "load"),
+        (CONTROL, "idle", "started"),
+        (HANDLER, "startup", "binned"),
+    ],
 )
 def test_an_illegal_event_is_refused_and_changes_nothing(table, state, event):
     role = machine(table, [])
