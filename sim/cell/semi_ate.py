@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 
-from ..errors import DrycellError
+from drycell.sim.errors import DrycellError
 
 VERSION = "1.0.17"
 PYTHONS = ((3, 11), (3, 13))

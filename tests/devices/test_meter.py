@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drycell.plugins_sim.devices.ldo import LdoPopulation
-from drycell.plugins_sim.instruments.line_server import LINE_LIMIT, LineServer
 from drycell.plugins_sim.instruments.meter import answer
+from drycell.sim.cell.line_server import LINE_LIMIT, LineServer
 from drycell.sim.errors import DrycellError
 
 DEVICE = LdoPopulation(7, "L1", 0, 1).device(1)
