@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 
 from drycell.plugins_sim.devices.ldo import LdoPopulation
-from drycell.plugins_sim.instruments.line_server import LineServer
 from drycell.plugins_sim.instruments.meter import answer
 from drycell.sim.cell.launcher import Launcher, LaunchRequest
+from drycell.sim.cell.line_server import LineServer
 
 ROUNDS = 30
 LINE = "MEAS:RAMP? (@0),3.6,4.0,4.5,5.0,5.5"
