@@ -133,7 +133,9 @@ def judge(
 ) -> RunResult:
     """The result of the journal in ``run_dir``; reads nothing but that."""
     events = list(journals.read(run_dir / JOURNAL))
-    facts = oracles.Facts(events, scenario.cell.device_id, scenario.cell.handler.id, scenario.devices.size)
+    cell = scenario.cell
+    timeouts_s = {str(name): seconds for name, seconds in cell.timeouts.items()}
+    facts = oracles.Facts(events, cell.device_id, cell.handler.id, scenario.devices.size, timeouts_s, stdf_path)
     answers = oracles.judge(facts, scenario.expect)
     final = {event.fields["device"]: event.fields for event in facts.of_kind("sorted")}
     softs = _soft_bins(facts, final)
@@ -164,10 +166,9 @@ def _soft_bins(facts: oracles.Facts, final: dict[int, dict[str, Any]]) -> dict[i
     """Device -> soft bin of its last result."""
     by_part = {fields["part"]: device for device, fields in final.items()}
     softs = {}
-    for heard in facts.program("testresult"):
-        for record in (heard.content or {}).get("payload") or ():
-            if isinstance(record, dict) and record.get("type") == "PRR" and record.get("PART_ID") in by_part:
-                softs[by_part[record["PART_ID"]]] = int(record["SOFT_BIN"])
+    for result in facts.results:
+        if result.has_part and result.part in by_part:
+            softs[by_part[result.part]] = result.soft_bin
     return softs
 
 
