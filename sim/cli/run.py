@@ -64,7 +64,7 @@ def _run(arguments: argparse.Namespace) -> int:
     run = RunStore().new(scenario, arguments.scenario, out=arguments.out)
     try:
         with _terminable(), watching(scenario) as progress:
-            result = runner(scenario, run.path, observer=progress.take)
+            result = runner(scenario, run.path, observer=progress.take, say=talk)
         run.finish(result)
     except BaseException as error:
         return _give_up(run, error)

@@ -207,7 +207,7 @@ def test_interrupted_is_130(here: Path, capsys: Capture) -> None:
 def test_terminated_is_interrupted(here: Path) -> None:
     class Killed(FakeCell):
         def __call__(
-            self, scenario: Scenario, run_dir: Path, *, observer: Callable[[Event], None] | None = None
+            self, scenario: Scenario, run_dir: Path, *, observer: Callable[[Event], None] | None = None, **_: Any
         ) -> RunResult:
             os.kill(os.getpid(), signal.SIGTERM)
             return super().__call__(scenario, run_dir, observer=observer)
