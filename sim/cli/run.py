@@ -14,7 +14,7 @@ from drycell.sim.cell.possible import refuse_impossible
 from drycell.sim.cli.crash import write_traceback
 from drycell.sim.cli.junit import write_junit
 from drycell.sim.cli.output import print_json, talk
-from drycell.sim.cli.parsing import UsageError, Verbs
+from drycell.sim.cli.parsing import UsageError
 from drycell.sim.cli.progress import watching
 from drycell.sim.cli.runner import simulated_cell
 from drycell.sim.cli.tables import print_run
@@ -37,41 +37,24 @@ _OVERRIDES = {  # option -> key of the scenario
 _PATHS = ("program", "python")
 
 
-def add(verbs: Verbs) -> None:
-    """Add ``run``."""
-    parser = verbs.add("run", "run a scenario and judge it", _run)
-    parser.add_argument("scenario", metavar="SCENARIO", type=Path, help="scenario file, .yaml or .json")
-    parser.add_argument("--program", metavar="PATH", help="script of a real test program")
-    parser.add_argument("--python", metavar="PATH", help="its interpreter")
-    parser.add_argument("--sites", metavar="N|LIST", help="how many sites, or their numbers such as 0,2")
-    parser.add_argument("--duts", metavar="N", help="number of devices")
-    parser.add_argument("--seed", metavar="N", help="seed of everything random")
-    parser.add_argument("--rung", metavar="RUNG", help="model or process")
-    parser.add_argument("--pace", metavar="PACE", help="virtual, real or a factor such as x10")
-    parser.add_argument("--dialect", metavar="NAME", help="dialect of the protocol")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the scenario")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="run directory, instead of one in the store")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--junit", metavar="FILE", type=Path, help="write the verdict as JUnit XML too")
-
-
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell run``; returns the exit code."""
     scenario = load(arguments.scenario, overrides(arguments))
     if arguments.program is not None and scenario.rung == "model":
         raise UsageError("--program needs rung process, since rung model interprets definitions; add --rung process")
     refuse_impossible(scenario)
     runner = arguments.runner or simulated_cell()
-    run = RunStore().new(scenario, arguments.scenario, out=arguments.out)
+    made = RunStore().new(scenario, arguments.scenario, out=arguments.out)
     try:
         with _terminable(), watching(scenario) as progress:
-            result = runner(scenario, run.path, observer=progress.take, say=talk)
-        run.finish(result)
+            result = runner(scenario, made.path, observer=progress.take, say=talk)
+        made.finish(result)
     except BaseException as error:
-        return _give_up(run, error)
+        return _give_up(made, error)
     if arguments.json:
         print_json(result.to_json())
     else:
-        print_run(scenario.name, run, result, progress.tally)
+        print_run(scenario.name, made, result, progress.tally)
     if arguments.junit is not None:
         write_junit(arguments.junit, scenario.name, result)
     return result.exit_code

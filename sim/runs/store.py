@@ -19,7 +19,7 @@ from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import Event, read
 from drycell.sim.runs.environment import environment
 from drycell.sim.scenario import Scenario, canonical, from_text
-from drycell.sim.scenario.mistakes import did_you_mean
+from drycell.sim.suggest import did_you_mean
 
 DEFAULT_ROOT = Path(".drycell") / "runs"
 LATEST = "latest"
