@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import Event
 
 _PRR = re.compile(r'\{\s*"type"\s*:\s*"PRR"')
@@ -138,10 +139,14 @@ _COUNTERS = {
 
 
 def tally(events: Iterable[Event]) -> Tally:
-    """The counts of a whole journal."""
+    """The counts of a whole journal. Raises DrycellError for an event that lacks what its kind needs."""
     counts = Tally()
     for event in events:
-        counts.take(event)
+        try:
+            counts.take(event)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = f"event {event.seq} ({event.kind})"
+            raise DrycellError(f"the journal is damaged at {what}: {type(error).__name__} {error}") from None
     return counts
 
 

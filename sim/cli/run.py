@@ -1,6 +1,7 @@
 """``drycell run``: one scenario, once."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -34,6 +35,7 @@ _OVERRIDES = {  # option -> key of the scenario
     "pace": "pace",
     "dialect": "cell.dialect",
 }
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _PATHS = ("program", "python")
 
 
@@ -93,20 +95,25 @@ def _path_from_scenario(text: str, folder: Path) -> str:
 
 def _give_up(run: Run, error: BaseException) -> int:
     """Keep what was learnt, say in one line what happened, and name the exit code."""
+    interrupted = isinstance(error, KeyboardInterrupt)
     kept = f"what was learnt so far is in {run.path}"
-    if isinstance(error, DrycellError):
-        run.fail(str(error))
-        talk(f"drycell: {error}")
-        talk(kept)
-        return TOOL_ERROR
-    if isinstance(error, KeyboardInterrupt):
-        run.fail("interrupted", interrupted=True)
-        talk(f"drycell: interrupted; {kept}")
-        return INTERRUPTED
-    where = write_traceback(run.path)
-    run.fail(f"internal error ({type(error).__name__}: {error})")
-    talk(f"drycell: internal error ({type(error).__name__}); the full traceback is in {where}")
-    return TOOL_ERROR
+    if interrupted:
+        why, said = "interrupted", f"interrupted; {kept}"
+    elif isinstance(error, DrycellError):
+        why, said = str(error), f"{error}\n{kept}"
+    elif isinstance(error, OSError) and error.errno in _NO_ROOM:
+        why = f"the run directory cannot be written ({error.strerror}); free space or use --out for another place"
+        said = f"{why}\n{kept}"
+    else:
+        why = f"internal error ({type(error).__name__}: {error})"
+        where = write_traceback(run.path)
+        said = f"internal error ({type(error).__name__}); the full traceback is in {where}"
+    talk(f"drycell: {said}")
+    try:
+        run.fail(why, interrupted=interrupted)
+    except OSError:
+        talk(f"{run.path} could not be written to the end")
+    return INTERRUPTED if interrupted else TOOL_ERROR
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """``drycell run``: overrides, exit codes, what is printed where, and what stays behind."""
 
+import errno
 import json
 import os
 import re
@@ -197,6 +198,14 @@ def test_an_internal_error_is_one_line_and_its_traceback_a_file(here: Path, caps
     match = re.fullmatch(r"drycell: internal error \(ValueError\); the full traceback is in (.+)", last)
     assert match is not None
     assert "ValueError: boo" in (here / match[1]).read_text()
+
+
+def test_a_full_disk_is_one_sentence(here: Path, capsys: Capture) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert drycell("run", "s.yaml", cell=FakeCell(error=full)) == 3
+    err = capsys.readouterr().err
+    assert "drycell: the run directory cannot be written (No space left on device); free space or use --out" in err
+    assert not (latest(here) / "traceback.txt").exists()
 
 
 def test_interrupted_is_130(here: Path, capsys: Capture) -> None:
