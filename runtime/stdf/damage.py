@@ -137,17 +137,17 @@ def diagnose(window: Window, before: int, bad: int, order: Order, error: StdfErr
     there, found = search(window, before + 5 if before >= 0 else bad + 1, order)
     if not there:
         return None
-    if before >= 0 and (found < bad or window.data[bad : bad + 4] != bytes(4)):
+    blame = _wrong_length(window, bad, found, order) if found > bad else None
+    if blame is None and before >= 0 and (found < bad or window.data[bad : bad + 4] != bytes(4)):
         blame = _wrong_length(window, before, found, order)
-        if blame is not None:
-            return blame
+    if blame is not None:
+        return blame
     if found <= bad:
         there, found = search(window, bad + 1, order)
         if not there:
             return None
-    return _wrong_length(window, bad, found, order) or Finding(
-        bad, found, order, error.problem, error.right, error.record, error.field
-    )
+        blame = _wrong_length(window, bad, found, order)
+    return blame or Finding(bad, found, order, error.problem, error.right, error.record, error.field)
 
 
 def _skipped(window: Window, bad: int, order: Order) -> int | None:
