@@ -7,12 +7,12 @@ Counts, and flag bytes named OPT_FLAG, are computed when absent and checked or k
 
 import struct
 from collections.abc import Callable, Iterable
-from math import isfinite
+from math import copysign, inf, isfinite
 from operator import itemgetter
 from typing import Any, Literal
 
 from drycell.runtime.stdf.errors import StdfError
-from drycell.runtime.stdf.rules import LONGEST_CN, STRICT, Notes, Rules, spell
+from drycell.runtime.stdf.rules import LARGEST_R4, LONGEST_CN, STRICT, Notes, Rules, spell
 from drycell.runtime.stdf.table import REQUIRED, Absence, Field, Record, RecordType
 from drycell.runtime.stdf.values import BAD_VALUE, FIXED, FLOATS, LENGTH_BYTE, RIGHT, writer
 
@@ -139,6 +139,9 @@ class Encoder:
                     field=f.name,
                 )
             self.notes.add(rtype.name, f.name, f"{value} kept")
+        elif kind == "R4" and self.rules.nonfinite == "keep" and isinstance(value, float) and abs(value) > LARGEST_R4:
+            self.notes.add(rtype.name, f.name, "beyond single precision, became infinite")
+            return copysign(inf, value)
         return value
 
     def _text_by_rules(self, rtype: RecordType, f: Field, value: str, longest: int) -> str:

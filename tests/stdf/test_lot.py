@@ -5,8 +5,9 @@ import math
 from collections import Counter
 
 import pytest
-from drycell.runtime.stdf import LotWriter, Record, StdfError, read
 from stdf_material import T0_S, ftr, part, pir, prr, ptr, small_lot
+
+from drycell.runtime.stdf import LotWriter, Record, StdfError, read
 
 
 def new_lot(out: list[bytes], **options: object) -> LotWriter:
