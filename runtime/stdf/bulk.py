@@ -1,9 +1,9 @@
 """Many records of the same shape at once: a template of bytes in which only some fields vary, filled by numpy.
 
 Rules: a template is one or more records, for example all records of one part; fields of fixed size may vary, and text
-and arrays whose length does not. Values are judged as strictly as single ones: out of range, not finite or of another
-length is an error that names row and field. Reading back checks that every byte that does not vary is that of the
-template.
+and arrays whose length does not. Values are judged as strictly as single ones: out of range, not finite (unless the
+rules keep that; beyond single precision always) or of another length is an error that names row and field. Reading
+back checks that every byte that does not vary is that of the template.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from drycell.runtime.stdf.encode import LITTLE, Encoder, Order
 from drycell.runtime.stdf.errors import StdfError
 from drycell.runtime.stdf.rules import STRICT, Rules

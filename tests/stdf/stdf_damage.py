@@ -5,10 +5,11 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from stdf_material import T0_S, part
+
 from drycell.runtime.stdf import Encoder, LotWriter, Record, read
 from drycell.runtime.stdf.damage import other
 from drycell.runtime.stdf.encode import Order
-from stdf_material import T0_S, part
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from drycell.runtime.stdf import TYPES, Bits, Record
 from drycell.runtime.stdf.table import Field, RecordType
-from hypothesis import strategies as st
 
 KNOWN = [t for t in TYPES.values() if not t.name.startswith("R18")]
 _LATIN = st.characters(min_codepoint=0, max_codepoint=255)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from stdf_material import mpr, part, ptr
+
 from drycell.runtime.stdf import Encoder, Record, Rules, StdfError, from_json
 from drycell.runtime.stdf.bulk import Template
-from stdf_material import mpr, part, ptr
 
 PTR = from_json(ptr(0, 101, 1.5))
 MPR = from_json(mpr(0, 102, [1.0, 2.0, 3.0]))

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from stdf_material import T0_S, small_lot
+
 from drycell.runtime.stdf import EXACT, Encoder, Record, read, record
 from drycell.runtime.stdf.atdf import line, short_float
 from drycell.runtime.stdf.checks import check
 from drycell.runtime.stdf.compare import compare
-from stdf_material import T0_S, small_lot
 
 
 def changed(data: bytes, name: str, nth: int = 0, **fields: Any) -> bytes:

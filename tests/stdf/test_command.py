@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from drycell.sim.cli.stdf import add_parser
 from stdf_material import small_lot
+
+from drycell.sim.cli.stdf import add_parser
 
 
 def run(*words: str) -> int:

@@ -5,11 +5,12 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
-from drycell.runtime.stdf import Gap, StdfError, read, read_tolerant
-from drycell.runtime.stdf.checks import check
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdf_damage import Damaged, base, corpus
+
+from drycell.runtime.stdf import Gap, StdfError, read, read_tolerant
+from drycell.runtime.stdf.checks import check
 
 CORPUS = list(corpus())
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from drycell.runtime.stdf import LENIENT, Bits, Encoder, Record, Rules, StdfError, epoch_s, read, record
 from drycell.runtime.stdf.records import TYPES
 

@@ -4,12 +4,13 @@ import math
 import struct
 
 import pytest
-from drycell.runtime.stdf import EXACT, LITTLE, Encoder, Record, read, record
-from drycell.runtime.stdf.encode import Order
-from drycell.runtime.stdf.table import RecordType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdf_values import KNOWN, records
+
+from drycell.runtime.stdf import EXACT, LITTLE, Encoder, Record, read, record
+from drycell.runtime.stdf.encode import Order
+from drycell.runtime.stdf.table import RecordType
 
 ORDERS = ("<", ">")
 
