@@ -106,7 +106,5 @@ def test_a_whole_lot_opens_in_other_libraries_with_the_same_counts(program: str,
     path = tmp_path / "lot.stdf"
     path.write_bytes(small_lot(20)[0])
     python = environment("stdf-oracles", REQUIREMENTS)
-    said = subprocess.run(
-        [python, "-c", program, str(path)], capture_output=True, text=True, check=True, cwd=PROGRAMS
-    )
+    said = subprocess.run([python, "-c", program, str(path)], capture_output=True, text=True, check=True)
     assert json.loads(said.stdout) == Counter(r.name for r in read(path))

@@ -78,3 +78,11 @@ def test_both_byte_orders_hold_the_same_values() -> None:
     assert little[:2] == big[1::-1]
     assert little[4:] == bytes.fromhex("0102082c0102000c00fbff")
     assert big[4:] == bytes.fromhex("010208012c0002000cfffb")
+
+
+def test_the_generic_record_of_the_standards_example_counts_its_pad() -> None:
+    """STDF V4, Generic Data Record, example: "AB", 255, a pad byte and 510 are four fields in twelve bytes."""
+    raw = bytes.fromhex("0c00320a04000a02414201ff0005fe01")
+    rec = list(read(Encoder().encode(far("<")) + raw))[1]
+    assert rec["GEN_DATA"] == [("Cn", "AB"), ("U1", 255), ("B0", None), ("I2", 510)]
+    assert Encoder().encode(rec) == raw
