@@ -78,7 +78,7 @@ class Template:
         """Size of one row in bytes."""
         return len(self._row)
 
-    def fill(self, columns: Mapping[str, npt.ArrayLike]) -> bytes:
+    def fill(self, columns: Mapping[str, npt.ArrayLike]) -> bytearray:
         """The bytes of as many rows as the columns have values; a single value is repeated."""
         arrays = {name: np.asarray(values) for name, values in columns.items()}
         if set(arrays) != set(self._slots):
@@ -86,12 +86,13 @@ class Template:
         counts = {len(a) for name, a in arrays.items() if a.ndim > self._slots_ndim(name)}
         if len(counts) > 1:
             raise StdfError(f"the columns have {sorted(counts)} values", right="the same number in all")
-        rows = np.frombuffer(bytearray(self._row * (counts.pop() if counts else 1)), dtype=self.dtype)
+        data = bytearray(self._row) * (counts.pop() if counts else 1)
+        rows = np.frombuffer(data, dtype=self.dtype)
         for name, values in arrays.items():
             rows[name] = self._judged(self._slots[name], values)
-        return rows.tobytes()
+        return data
 
-    def read(self, data: bytes) -> npt.NDArray[Any]:
+    def read(self, data: bytes | bytearray) -> npt.NDArray[Any]:
         """The columns of bytes that this template could have written, as a structured array over ``data``.
 
         Raises ``StdfError`` with the offset of the first byte that is not the template's.
