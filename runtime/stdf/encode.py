@@ -89,7 +89,10 @@ class Encoder:
         return packs
 
     def _careful(self, rtype: RecordType, given: dict[str, Any]) -> bytes:
-        """The body, field by field: fills what is absent, applies the rules, or says what is wrong."""
+        """The body with what is absent filled; field by field if a rule applies or something is wrong."""
+        body = self._quick(rtype, complete(rtype, given))
+        if body is not None:
+            return body
         return b"".join([raw for _, raw in self.pieces(Record(rtype, given))])
 
     def pieces(self, record: Record) -> list[tuple[Field, bytes]]:
