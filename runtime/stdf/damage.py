@@ -1,9 +1,9 @@
 """Where a file is damaged and where it goes on: judged by trying, with bounded effort.
 
 Rules: a place is believed to be a record if it and the next records (``CHAIN`` in all, or up to the end of the file)
-are of known types and decode strictly. If the record before the bad place would be right with another length, that
-record is blamed (its REC_LEN is wrong), else the record at the bad place. Bytes that form believable records in the
-other byte order are a change of byte order.
+are of known types and decode strictly; where the length of a bad record leads, one right record is enough. If the
+record before the bad place would be right with another length, that record is blamed (its REC_LEN is wrong), else the
+record at the bad place. Bytes that form believable records in the other byte order are a change of byte order.
 """
 
 import re
@@ -79,10 +79,10 @@ def _decodes(window: Window, pos: int, end: int, order: Order) -> bool:
     return True
 
 
-def believable(window: Window, pos: int, order: Order) -> bool:
+def believable(window: Window, pos: int, order: Order, chain: int = CHAIN) -> bool:
     """Whether a chain of right records begins at ``pos``; at least one of them must be of a type with a layout."""
     proof = 0
-    for _ in range(CHAIN):
+    for _ in range(chain):
         code_at = pos + 2
         stop = whole(window, pos, order)
         if stop < 0:
@@ -160,7 +160,7 @@ def _skipped(window: Window, bad: int, order: Order) -> int | None:
         return None
     if not window.want(end, 1):
         return end
-    return end if believable(window, end, order) else None
+    return end if believable(window, end, order, chain=1) else None
 
 
 def _wrong_length(window: Window, pos: int, found: int, order: Order) -> Finding | None:

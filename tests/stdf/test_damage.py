@@ -58,6 +58,16 @@ def test_reading_goes_on_behind_the_damage_and_loses_only_the_damaged_record() -
     ]
 
 
+def test_records_between_frequent_damage_are_not_lost() -> None:
+    good = base("<")
+    data = bytearray(good.data)
+    bad = range(1, len(good.records) - 1, 3)
+    for i in bad:
+        data[good.starts[i] + 2] = 99
+    names = [item.name for item in read_tolerant(bytes(data)) if not isinstance(item, Gap)]
+    assert names == [r.name for i, r in enumerate(good.records) if i not in bad]
+
+
 def test_a_change_of_byte_order_is_named_and_read_through() -> None:
     little, big = base("<"), base(">")
     data = little.data[: little.starts[30]] + big.data[big.starts[30] :]

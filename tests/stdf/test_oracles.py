@@ -14,7 +14,7 @@ from oracle_runs import REQUIREMENTS, read_by, written_by_semi_ate
 from stdf_material import small_lot
 from stdf_samples import samples
 
-from drycell.runtime.stdf import read
+from drycell.runtime.stdf import Gap, StdfError, read, read_tolerant
 from drycell.runtime.stdf.encode import Order
 
 pytestmark = pytest.mark.xdist_group("stdf-oracles")
@@ -79,6 +79,29 @@ def test_semi_ate_writes_the_same_bytes(order: Order) -> None:
     compared = written_by_semi_ate(order, [r for r in full if r.name not in ("GDR", "CNR", "CDR")])
     assert [rec.name for rec, ours, theirs in compared if ours != theirs] == []
     assert len(compared) > 45
+
+
+SILENT = """
+import json, sys
+from Semi_ATE.STDF import DTR, records_from_file
+def written(text):
+    record = DTR("V4", "<")
+    record.set_value("TEXT_DAT", text)
+    return record.__repr__()[5:].decode("latin-1")
+read = sum(1 for _ in records_from_file(sys.argv[1]))
+print(json.dumps([read, written("25 \u00b0C"), len(written("x" * 300))]))
+"""
+
+
+def test_semi_ate_says_nothing_of_a_cut_file_lost_characters_and_cut_text(tmp_path: Path) -> None:
+    path = tmp_path / "cut.stdf"
+    path.write_bytes(small_lot(3)[0][:700])
+    python = environment("stdf-oracles", REQUIREMENTS)
+    said = subprocess.run([python, "-c", SILENT, str(path)], capture_output=True, text=True, check=True)
+    whole = sum(not isinstance(item, Gap) for item in read_tolerant(path))
+    assert json.loads(said.stdout) == [whole, "25 C", 255]
+    with pytest.raises(StdfError, match="the file is cut"):
+        list(read(path))
 
 
 COUNT = """
