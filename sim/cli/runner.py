@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Protocol
 
 from drycell.sim.cell.result import RunResult
-from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import Event
 from drycell.sim.scenario import Scenario
 
@@ -21,7 +20,5 @@ class Runner(Protocol):
 
 def simulated_cell() -> Runner:
     """The runner of this drycell, loaded when it is needed because it brings the whole cell with it."""
-    runner: Runner | None = getattr(import_module("drycell.sim.cell"), "run", None)
-    if runner is None:
-        raise DrycellError("this drycell has no simulated cell; install a complete one with pip install drycell")
+    runner: Runner = import_module("drycell.sim.cell.run").run
     return runner
