@@ -58,6 +58,8 @@ class Log(list):
         self._now_ns = now_ns
 
     def record(self, kind: str, actor: str, **fields: object) -> None:
+        if len(str(fields.get("payload", ""))) > 10_000:
+            fields["payload"] = "long"
         self.append((self._now_ns(), kind, actor, fields))
 
     def of(self, *kinds: str) -> list[tuple[int, str, str, dict[str, Any]]]:

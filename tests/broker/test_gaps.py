@@ -256,7 +256,7 @@ async def a_slow_consumer_does_not_fill_the_memory(port: int) -> bool:
 class Gap:
     check: Callable[[int], Awaitable[bool]]
     plugins: dict[str, Any] | None = None
-    options: BrokerOptions = BrokerOptions()
+    options: BrokerOptions | None = None
 
 
 TOPICS = {"tests.broker.support.OpenTopics": {}}
