@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from amqtt.session import IncomingApplicationMessage
+
 from drycell.sim.broker import codec
 from drycell.sim.broker.clock import Deadline, DelayLine
 from drycell.sim.broker.messages import LinkInfo, Message

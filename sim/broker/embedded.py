@@ -18,6 +18,7 @@ from amqtt.contexts import Action, BrokerConfig, ListenerConfig, ListenerType
 from amqtt.events import BrokerEvents
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.session import ApplicationMessage, IncomingApplicationMessage, Session
+
 from drycell.sim.broker import codec
 from drycell.sim.broker.clock import Clock, Exchange
 from drycell.sim.broker.connection import AnyLink, Connection

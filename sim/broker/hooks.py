@@ -15,6 +15,7 @@ from amqtt.contexts import Action
 from amqtt.events import Events
 from amqtt.plugins.manager import PluginManager
 from amqtt.session import Session
+
 from drycell.sim.errors import DrycellError
 
 

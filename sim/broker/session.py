@@ -8,6 +8,7 @@ Rules that hold here:
 from typing import TYPE_CHECKING
 
 from amqtt.session import ApplicationMessage, OutgoingApplicationMessage, Session
+
 from drycell.sim.broker.messages import Will
 
 if TYPE_CHECKING:

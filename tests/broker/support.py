@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from amqtt.broker import Broker as Stock
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+
 from drycell.sim.broker import Broker, BrokerOptions, codec
 from drycell.sim.broker.messages import Will
 

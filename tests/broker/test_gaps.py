@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
 from drycell.sim.broker import BrokerOptions, Will, codec
 from drycell.sim.broker.codec import encode_ack, encode_publish
-
 from tests.broker.support import ANONYMOUS, OPEN, Raw, on_virtual_tcp, serving, stock_serving
 
 PUBLISHED = 3

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+
 from drycell.sim.broker import BrokerOptions, Message, Will
 from drycell.sim.errors import DrycellError
-
 from tests.broker.support import Virtual, virtual
 
 

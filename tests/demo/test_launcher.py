@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from drycell.sim.cell.launcher import Launcher, LaunchRequest, Process
 from drycell.sim.errors import DrycellError
 

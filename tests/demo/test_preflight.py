@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from drycell.sim.cell.preflight import examine, private_copy
 from drycell.sim.errors import DrycellError
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from drycell.sim.cell.program_model import load_program_model
 from drycell.sim.errors import DrycellError
 

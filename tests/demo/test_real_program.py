@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from drycell.sim.cell.launcher import Launcher, LaunchRequest
 from drycell.sim.cell.preflight import examine, private_copy
 from drycell.sim.cell.program_model import load_program_model

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from drycell.sim.cell import semi_ate
 from drycell.sim.errors import DrycellError
 
