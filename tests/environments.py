@@ -1,4 +1,4 @@
-"""Virtual environments of their own for programs that tests start: made once, kept in the user's cache, safe to share.
+"""Virtual environments for programs that tests start: made once, kept in the user's cache, safe to share.
 
 An environment is known by its name and a hash of interpreter and requirements, so another set of versions is another
 environment. Two test runs that want the same one at the same time wait for each other (a file lock).

@@ -57,8 +57,16 @@ class Log(list):
     def __init__(self, now_ns: Callable[[], int]) -> None:
         super().__init__()
         self._now_ns = now_ns
+        self._awaited: dict[str, asyncio.Event] = {}
+
+    async def next(self, kind: str) -> None:
+        """Wait for the next event of a kind."""
+        self._awaited[kind] = asyncio.Event()
+        await self._awaited[kind].wait()
 
     def record(self, kind: str, actor: str, **fields: object) -> None:
+        if kind in self._awaited:
+            self._awaited.pop(kind).set()
         if len(str(fields.get("payload", ""))) > 10_000:
             fields["payload"] = "long"
         self.append((self._now_ns(), kind, actor, fields))

@@ -1,4 +1,4 @@
-"""Unmodified clients in processes of their own: paho 1.6.1 and 2.x, aiomqtt, gmqtt, mosquitto_pub and mosquitto_sub."""
+"""Unmodified clients in processes of their own: paho 1.6.1 and 2.x, aiomqtt, gmqtt, mosquitto_pub, mosquitto_sub."""
 
 import asyncio
 import sys
@@ -58,11 +58,8 @@ def test_mosquitto_pub_and_sub(qos):
     async def story() -> None:
         async with serving() as broker:
             address = ("-h", "127.0.0.1", "-p", str(broker.port), "-q", str(qos))
-            subscribed = asyncio.Event()
             wait = asyncio.create_task(output(sub, *address, "-t", "t/#", "-C", "3", "-v"))
-            while not broker.log.of("subscribe"):
-                await asyncio.sleep(0.005)
-            subscribed.set()
+            await broker.log.next("subscribe")
             for n in range(3):
                 assert await output(pub, *address, "-t", f"t/{n}", "-m", f"message {n}") == ""
             assert await wait == "\n".join(f"t/{n} message {n}" for n in range(3))

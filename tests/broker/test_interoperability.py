@@ -1,4 +1,4 @@
-"""Behaviours of MQTT 3.1.1 that every broker must show, written from the specification; over TCP, on simulated time."""
+"""Behaviours of MQTT 3.1.1 that a broker must show, written from the specification; over TCP, on simulated time."""
 
 import asyncio
 import functools

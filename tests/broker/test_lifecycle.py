@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import shutil
 import socket
 import ssl
@@ -39,7 +38,7 @@ def test_an_impossible_address_is_one_clear_sentence(fields, certificate):
 
 
 def test_a_host_name_is_not_taken():
-    with pytest.raises(DrycellError, match="'broker.lab' is not an IP address"):
+    with pytest.raises(DrycellError, match=r"'broker\.lab' is not an IP address"):
         broker(host="broker.lab")
 
 
@@ -52,7 +51,7 @@ def test_another_address_than_loopback_needs_tls_credentials_and_the_flag():
     with pytest.raises(DrycellError, match="missing: TLS, credentials, the expose flag"):
         broker(host="0.0.0.0")
     rules = AccessRules((), {"a": ("user", b"x")}, enforce=False)
-    with pytest.raises(DrycellError, match="missing: TLS, credentials$"):
+    with pytest.raises(DrycellError, match=r"missing: TLS, credentials$"):
         broker(host="::", options=BrokerOptions(access=rules, expose=True))
 
 
@@ -102,7 +101,7 @@ def test_a_certificate_that_can_not_be_read_is_one_clear_sentence(tmp_path):
 
 
 def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 AWKWARD = {
@@ -201,7 +200,7 @@ def test_what_is_asked_of_a_broker_that_does_not_run_is_refused_in_one_sentence(
         stopped.publish("m", "t", b"")
     with pytest.raises(DrycellError, match="has no port"):
         _ = stopped.port
-    with pytest.raises(DrycellError, match="misplaced|stands alone"):
+    with pytest.raises(DrycellError, match="stands alone"):
         stopped.tap("a/#/b", print)
 
 

@@ -1,4 +1,4 @@
-"""An unmodified paho client, version 1.6.1 or 2.x: python paho_client.py PORT. Prints "ok" when everything came as it should."""
+"""An unmodified paho client, 1.6.1 or 2.x: python paho_client.py PORT. Prints "ok" when all came as it should."""
 
 import sys
 import threading
