@@ -42,7 +42,12 @@ class CellPort:
 
     def publish(self, topic: str, message: Mapping[str, Any] | bytes, qos: int = 2) -> None:
         payload = message if isinstance(message, bytes) else messages.encode(message)
-        self._broker.publish(self.actor, topic, payload, qos)
+        self._kernel.loop.call_soon(self._hand_over, topic, payload, qos)
+
+    def _hand_over(self, topic: str, payload: bytes, qos: int) -> None:
+        """To the broker only when the present decision is complete: nobody hears of a state before it is entered."""
+        if not self._kernel.journal.closed:
+            self._broker.publish(self.actor, topic, payload, qos)
 
     def subscribe(self, topic_filter: str, callback: Callable[[Message], None]) -> Callable[[], None]:
         return self._broker.tap(topic_filter, callback)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DrycellError
+from drycell.sim.errors import DrycellError
 
 SEMI_ATE_FOLDERS = ("pattern", "pattern_output", "protocols")  # of the project, beside its code
 NOT_COPIED = (".git", ".venv", "venv")

@@ -76,6 +76,7 @@ class ModelledSequencer:
         self._quirks = quirks
         self._on_exit = on_exit
         self._ended = False
+        self.was_killed = False
         self._actor = f"sequencer{site}"
         self._inputs = {t.instance: {name: i.value for name, i in t.inputs.items()} for t in program.tests}
         self._books = Bookkeeper(program, int(site), quirks)
@@ -98,6 +99,7 @@ class ModelledSequencer:
     def kill(self) -> None:
         """End at once, as SIGKILL does: the link is cut, the will is due."""
         if not self._ended:
+            self.was_killed = True
             self._cut_if_connected()
             self._exit(-9, "")
 

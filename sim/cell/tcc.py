@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from drycell.runtime.protocol import messages
@@ -29,10 +30,7 @@ class TestCellController:
     def start(self) -> None:
         """Connect to the broker."""
         for kind, peripheral in self._peripherals.items():
-            self._port.subscribe(
-                self._topics.peripheral_request(kind),
-                lambda message, kind=kind, peripheral=peripheral: self._requested(kind, peripheral, message),
-            )
+            self._port.subscribe(self._topics.peripheral_request(kind), partial(self._requested, kind, peripheral))
 
     def _requested(self, kind: str, peripheral: Peripheral, message: Message) -> None:
         request = messages.decode(message.payload)

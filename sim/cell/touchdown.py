@@ -54,4 +54,5 @@ def part_result(payload: Any, site: str) -> Json:
     missing = {"PART_ID", "HARD_BIN", "SOFT_BIN", "PART_FLG", "SITE_NUM"} - parts[0].keys()
     if missing:
         raise ValueError(f"the PRR of site {site} lacks {', '.join(sorted(missing))}")
-    return parts[0]
+    part: Json = parts[0]
+    return part
