@@ -29,8 +29,8 @@ class Rules:
     ``text``: "error", "latin-1" (bytes above 127 as Latin-1; what a reader of this room undoes), or "spell" (ASCII
     spelling such as "degC"; a character without one becomes "?"). ``long``: "error" or "cut" text to what fits.
     ``nonfinite``: "error", or "keep" NaN and infinities as IEEE values; a number beyond a
-    single-precision field then becomes an infinity of its sign (IEEE 754 overflow). Whatever a rule changes or keeps is counted
-    in the writer's ``notes``.
+    single-precision field then becomes an infinity of its sign (IEEE 754 overflow). Whatever a rule changes or keeps
+    is counted in the writer's ``notes``.
     """
 
     text: Literal["error", "latin-1", "spell"] = "error"

@@ -154,6 +154,11 @@ def test_other_sites_get_other_places() -> None:
     assert fewer.cell.layout == {3: (0, 3)}
 
 
+def test_the_short_form_of_the_size_can_be_overridden() -> None:
+    scenario = from_text("drycell: 1\nname: x\ndevices: {lot: 20}\n", overrides={"devices.size": 3})
+    assert scenario.devices.size == 3
+
+
 def test_a_step_of_the_timeline_can_be_overridden() -> None:
     scenario = with_overrides(from_text(FULL), **{"timeline.5.at": "91s"})
     assert scenario.timeline[5].at_s == 91

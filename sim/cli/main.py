@@ -1,0 +1,71 @@
+"""From the command line to a verb and from its end to an exit code; nothing else happens here."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from drycell.sim.cli import doctor, run, runs, scenario
+from drycell.sim.cli.crash import write_traceback
+from drycell.sim.cli.parsing import Parser, UsageError, make_parser, parse
+from drycell.sim.cli.runner import Runner
+from drycell.sim.errors import DrycellError
+
+OK, USAGE, INTERRUPTED = 0, 3, 130
+GROUPS = (run, runs, scenario, doctor)
+
+
+def main(argv: Sequence[str] | None = None, *, runner: Runner | None = None) -> int:
+    """Run ``drycell`` with ``argv`` (default: the process's own) and return its exit code.
+
+    ``runner`` takes the place of the simulated cell; for tests and for programs that drive another one.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    code = USAGE
+    try:
+        code = _dispatch(words, runner)
+        sys.stdout.flush()
+    except UsageError as error:
+        _say(f"drycell: {error}")
+    except DrycellError as error:
+        _say(f"drycell: {error}")
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        _say("drycell: interrupted")
+    except BrokenPipeError:
+        _close_stdout()
+    except Exception as error:
+        _say(f"drycell: internal error ({type(error).__name__}); the full traceback is in {write_traceback(Path())}")
+    return code
+
+
+def _dispatch(words: list[str], runner: Runner | None) -> int:
+    parser = _parser()
+    if not words:
+        parser.print_help()
+        return OK
+    arguments = parse(parser, words)
+    if arguments is None:
+        return OK
+    arguments.runner = runner
+    code: int = arguments.do(arguments)
+    return code
+
+
+def _parser() -> Parser:
+    parser, verbs = make_parser()
+    for group in GROUPS:
+        group.add(verbs)
+    return parser
+
+
+def _say(text: str) -> None:
+    try:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        pass
+
+
+def _close_stdout() -> None:
+    """The reader of our output has gone, which is no mistake; keep Python from complaining about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
