@@ -291,13 +291,21 @@ def ordered(seen: list[tuple[Any, ...]]) -> tuple[Any, ...]:
 
 LENIENT = (
     *("PINGREQ with contents", "PINGREQ with wrong flags", "PINGRESP from a client", "SUBACK from a client"),
-    *("CONNACK from a client", "PUBLISH of QoS 0 with DUP", "DISCONNECT with wrong flags"),
+    *("CONNACK from a client", "PUBLISH of QoS 0 with DUP", "DISCONNECT with wrong flags", "PUBACK too long"),
 )
 
 
 @explain("mosquitto 2.0.11 overlooks this malformed packet; we close the connection")
 def _lenient(c: Context) -> bool:
     return c.step[0] == "odd" and c.step[2] in [f"malformed: {name}" for name in LENIENT] and ("closed",) in c.ours
+
+
+@explain(
+    "a second CONNECT: both close the connection; mosquitto 2.0.11 does not publish the will, 3.1.2.5 demands it"
+)
+def _second_connect(c: Context) -> bool:
+    wills = [item for item in c.ours if item[0] == "publish"]
+    return c.step[0] == "odd" and c.step[2] == "malformed: a second CONNECT" and len(wills) == 1 and not c.theirs
 
 
 @explain("a misplaced wildcard: mosquitto closes the connection, we answer 0x80 (both are allowed)")
@@ -316,7 +324,8 @@ def _reserved(c: Context) -> bool:
 def _overlap(c: Context) -> bool:
     filters = [f for step in c.steps[: c.index] if step[:2] == ("subscribe", c.client) for f, _ in step[2]]
     ours, theirs = ([item for item in seen if item[0] == "publish"] for seen in (c.ours, c.theirs))
-    if len(ours) != len(theirs):
+    rest = [[item for item in seen if item[0] not in ("publish", "PUBREL")] for seen in (c.ours, c.theirs)]
+    if len(ours) != len(theirs) or ours == theirs or rest[0] != rest[1]:
         return False
     return all(
         mine == other
@@ -326,8 +335,9 @@ def _overlap(c: Context) -> bool:
 
 
 def differences(steps: list[Step], ours: Seen, theirs: Seen) -> Iterator[Context]:
-    for index in range(len(steps)):
-        for client in range(3):
+    """All differences, in order of steps; within a step the client that acted first, as its end causes the others'."""
+    for index, step in enumerate(steps):
+        for client in sorted(range(3), key=lambda client: client != step[1]):
             mine, other = ours[index][client], theirs[index][client]
             if ordered(mine) != ordered(other):
                 yield Context(steps, index, client, mine, other)
