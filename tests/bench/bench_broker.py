@@ -74,10 +74,12 @@ def hosted(kind: str) -> Iterator[tuple[int, Callable[[], float]]]:
 def _listener_pid(port: int) -> int:
     wanted = f"{port:04X}"
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    inode = next(line.split()[9] for line in lines if line.split()[1].endswith(f":{wanted}") and line.split()[3] == "0A")
+    inode = next(
+        line.split()[9] for line in lines if line.split()[1].endswith(f":{wanted}") and line.split()[3] == "0A"
+    )
     for fd in Path("/proc").glob("[0-9]*/fd/*"):
         try:
-            if os.readlink(fd) == f"socket:[{inode}]":
+            if str(fd.readlink()) == f"socket:[{inode}]":
                 return int(fd.parts[2])
         except OSError:
             continue
@@ -155,7 +157,9 @@ BATCHES = {0: 400, 1: 250, 2: 150}
 def throughput() -> None:
     """Messages per second and CPU per message at QoS 0, 1 and 2."""
     print("\none publisher, one subscriber, 200 bytes, window 32")
-    print(f"{'QoS':>4} {'broker':10} {'msg/s':>8} {'CPU us/msg':>11} {'rate : stock':>13} {'CPU : stock':>12} {'CPU : mosq':>11}")
+    print(
+        f"{'QoS':>4} {'broker':10} {'msg/s':>8} {'CPU us/msg':>11} {'rate : stock':>13} {'CPU : stock':>12} {'CPU : mosq':>11}"
+    )
     for qos, batches in BATCHES.items():
         found: dict[str, tuple[float, float]] = {}
         for kind in _available("stock", "ours", "mosquitto"):
