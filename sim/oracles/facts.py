@@ -132,8 +132,8 @@ class Facts:
 
     @cached_property
     def faults(self) -> Sequence[Event]:
-        """What the scenario did to the cell, in order."""
-        return self._by_kind.get("fault", ())
+        """What the scenario did to the cell, and each time that took effect, in order."""
+        return list(self.of_kind("fault", "effect"))
 
     def fault_between(self, first_seq: int, last_seq: int, site: str) -> bool:
         """Whether a fault that concerns ``site`` happened from event ``first_seq`` to ``last_seq``."""

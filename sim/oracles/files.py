@@ -4,7 +4,7 @@ Rules: the master writes each well-formed result at once, in the order they came
 error goes on in the same file; the file is judged against the results of the lot that its MIR names.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 
 from drycell.sim.kernel import Event
@@ -59,16 +59,31 @@ def _counts(facts: Facts, site: str, first: int, last: int) -> tuple[Counter[int
 
 def _written(facts: Facts, lot: str) -> list[PartResult]:
     """The results that belong into the file of ``lot``, in order."""
-    strays = [] if facts.story.touchdowns else facts.story.strays
     found = [
         result
         for touchdown in facts.story.touchdowns
         if touchdown.lot == lot
         for results in touchdown.results.values()
         for result in results
-        if result.has_part and not result.fault
+        if result.has_part
     ]
-    return sorted([*strays, *found], key=lambda result: result.event.seq)
+    return sorted([*facts.story.strays, *found], key=lambda result: result.event.seq)
+
+
+FILE_FAULTS = frozenset({"disk_full", "read_only_folder", "leftover_file"})
+"""Faults after which nothing more may be writable: the file must be right as far as it goes."""
+
+
+def _file_fault(facts: Facts) -> Event | None:
+    return next((fault for fault in facts.faults if fault.fields.get("fault") in FILE_FAULTS), None)
+
+
+def _may_be_missing(facts: Facts, result: PartResult) -> bool:
+    """Whether the master may have refused ``result``: malformed, tampered with, or before the first contact."""
+    if result.fault:
+        return True
+    touchdown = next((t for t in reversed(facts.story.touchdowns) if t.event.seq < result.event.seq), None)
+    return touchdown is None or touchdown.disturbed(result.site)
 
 
 def _stdf_agrees(facts: Facts) -> Answer:
@@ -82,8 +97,10 @@ def _stdf_agrees(facts: Facts) -> Answer:
         return Answer("violated", f"the STDF file of lot {stdf.lot} is damaged: {stdf.gaps[0]}", _end(facts))
     if stdf.strange:
         return Answer("violated", f"in the STDF file of lot {stdf.lot} {stdf.strange}", _end(facts))
+    if _file_fault(facts) is not None:
+        return Answer("unknown", "the scenario hindered the writing of the STDF file")
     results = _written(facts, stdf.lot)
-    text, event = _first_difference(stdf, results)
+    text, event = _first_difference(facts, stdf, results)
     if text:
         return Answer("violated", text, (event.seq,) if event is not None else _end(facts))
     wrong = _wrong_counts(stdf)
@@ -98,25 +115,26 @@ def _end(facts: Facts) -> tuple[int, ...]:
     return (facts.events[-1].seq,) if facts.events else ()
 
 
-def _first_difference(stdf: StdfFacts, results: list[PartResult]) -> tuple[str, Event | None]:
-    for number, (part, result) in enumerate(zip(stdf.parts, results, strict=False), start=1):
-        wanted = _part(result)
-        if part != wanted:
-            said, was = _words(part), _words(wanted)
+def _first_difference(facts: Facts, stdf: StdfFacts, results: list[PartResult]) -> tuple[str, Event | None]:
+    """Where the file and the results part, "" for nowhere; results that may be missing are passed over."""
+    waiting = deque(results)
+    for number, part in enumerate(stdf.parts, start=1):
+        while waiting and part != _part(waiting[0]) and _may_be_missing(facts, waiting[0]):
+            waiting.popleft()
+        if not waiting:
+            return f"the STDF file holds {_words(part)}, for which no result ever came", None
+        result = waiting.popleft()
+        if part != _part(result):
+            said, was = _words(part), _words(_part(result))
             return (
                 f"device {number} of the STDF file is {said}; the result was {was} {at(result.event)}",
                 result.event,
             )
-    if len(stdf.parts) < len(results):
-        missing = results[len(stdf.parts)]
-        text = (
-            f"the STDF file holds {len(stdf.parts)} of {len(results)} results; missing is part {missing.part} of site"
-        )
-        return f"{text} {missing.site}, which came {at(missing.event)}", missing.event
-    if len(stdf.parts) > len(results):
-        extra = stdf.parts[len(results)]
-        return f"the STDF file holds {_words(extra)}, for which no result ever came", None
-    return "", None
+    missing = next((result for result in waiting if not _may_be_missing(facts, result)), None)
+    if missing is None or _file_fault(facts) is not None:
+        return "", None
+    text = f"the STDF file holds {len(stdf.parts)} of {len(results)} results; missing is part {missing.part} of site"
+    return f"{text} {missing.site}, which came {at(missing.event)}", missing.event
 
 
 def _part(result: PartResult) -> Part:
@@ -153,16 +171,20 @@ def _stdf_recoverable(facts: Facts) -> Answer:
     proof = (trouble.seq,)
     if stdf.first[:2] != ("FAR", "MIR"):
         return Answer("violated", f"the STDF file does not begin with FAR and MIR {_after(trouble)}", proof)
-    if stdf.gaps:
+    if stdf.gaps and _file_fault(facts) is None:
         return Answer("violated", f"the STDF file is damaged {_after(trouble)}: {stdf.gaps[0]}", proof)
     if stdf.strange or stdf.open_parts:
         text = stdf.strange or f"{stdf.open_parts} devices have a PIR and no PRR"
         return Answer("violated", f"the STDF file is out of order {_after(trouble)}: {text}", proof)
     results = _written(facts, stdf.lot)
-    text, event = _first_difference(stdf, results)
+    text, event = _first_difference(facts, stdf, results)
     if text:
         return Answer("violated", f"{text}; trouble began {_after(trouble)}", (*proof, event.seq) if event else proof)
-    return Answer("holds", f"the STDF file holds all {len(results)} results although there was trouble {at(trouble)}")
+    return Answer(
+        "holds",
+        f"the STDF file holds {len(stdf.parts)} of {len(results)} results, all that could be "
+        f"written, although there was trouble {at(trouble)}",
+    )
 
 
 def _after(trouble: Event) -> str:

@@ -10,6 +10,8 @@ from drycell.sim.oracles.touchdowns import Touchdown
 
 
 def _lot_completes(facts: Facts) -> Answer:
+    if not facts.events:
+        return Answer("unknown", "the run never began")
     binned = {(event.fields["lot"], event.fields["device"]) for event in facts.of_kind("sorted")}
     finished = list(facts.of_kind("lot"))
     if finished and all(
@@ -26,8 +28,7 @@ def _lot_completes(facts: Facts) -> Answer:
         first = cause[0]
         reason = first.fields.get("text") or first.fields.get("message") or "a soft error"
         return Answer("violated", f"{so_far}; {reason} {at(first)}", (first.seq,))
-    proof = (facts.events[-1].seq,) if facts.events else ()
-    return Answer("violated", f"{so_far} when the run ended", proof)
+    return Answer("violated", f"{so_far} when the run ended", (facts.events[-1].seq,))
 
 
 def _unanswered_fault(facts: Facts) -> Event | None:
@@ -150,7 +151,7 @@ def _sorted_once(facts: Facts) -> Iterator[Case]:
             yield extra
             continue
         left = set(touchdown.parts) - {str(event.fields["site"]) for event in touchdown.sorted}
-        if left and touchdown.failed is None:
+        if left and touchdown.failed is None and touchdown.given_up is None:
             if touchdown in last and (facts.stopped or touchdown.disturbed("")):
                 continue
             sites = ", ".join(sorted(left))

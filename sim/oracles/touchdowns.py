@@ -25,7 +25,8 @@ class Touchdown:
     """One contact and its consequences; mappings are by site. ``parts``: the part ids in contact.
 
     ``asked``: the ``next`` that the master sent; ``testing``: the first ``testing`` of each site; ``answers``: what
-    the master answered to the handler; ``failed``: the first soft error; ``last_seq``: the last event that belongs.
+    the master answered to the handler; ``failed``: the master's first soft error; ``given_up``: the handler's first
+    error; ``last_seq``: the last event that belongs.
     """
 
     event: Event
@@ -39,6 +40,7 @@ class Touchdown:
     answers: list["Heard"] = field(default_factory=list)
     sorted: list[Event] = field(default_factory=list)
     failed: Event | None = None
+    given_up: Event | None = None
     last_seq: int = 0
     disturbed_sites: set[str] = field(default_factory=set)
 
@@ -87,7 +89,7 @@ def fault_site(fault: Event) -> str:
     return str(site)
 
 
-ENDINGS = frozenset({"kill", "segfault", "exit", "oom"})
+ENDINGS = frozenset({"kill", "signal", "segfault", "exit", "out_of_memory"})
 """Faults that end a program and do nothing else."""
 
 
@@ -131,15 +133,18 @@ def tell(facts: "Facts") -> Story:
             now.sorted.append(event)
         elif kind == "trigger":
             now.triggers.setdefault(event.actor.removeprefix("sequencer"), []).append(event)
-        elif kind == "fault":
+        elif kind in ("fault", "effect"):
             now.disturbed_sites.add(fault_site(event))
-        elif kind == "state" and now.failed is None and _is_soft_error(event):
-            now.failed = event
+        elif kind == "state":
+            _state(now, event)
     return story
 
 
-def _is_soft_error(event: Event) -> bool:
-    return event.actor == "master" and event.fields["to"] == "softerror"
+def _state(now: Touchdown, event: Event) -> None:
+    if event.actor == "master" and event.fields["to"] == "softerror" and now.failed is None:
+        now.failed = event
+    elif event.actor == "handler" and event.fields["to"] == "error" and now.given_up is None:
+        now.given_up = event
 
 
 def _message(now: Touchdown, heard: "Heard") -> None:

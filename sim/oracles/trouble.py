@@ -16,6 +16,8 @@ from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.touchdowns import Touchdown
 
 SLACK_S = 0.25
+REACTION_S = 1.0
+"""How long the master may take to act on a message: the table grants no time, a real process needs some."""
 LOADED = ("loading", "ready", "awaiting_testing", "awaiting_results")
 """States of the master in which a program must not end."""
 ALERT = (*LOADED, "unloading")
@@ -24,14 +26,17 @@ ALERT = (*LOADED, "unloading")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A role in one state. ``begin`` is the event that entered it, None for the initial state; ``end_ns`` is None
-    for the last."""
+    """A role in one state. ``begin`` and ``end``: the events that entered and left it, None at the ends of the run.
+
+    ``cut``: it did not end by the table; the role died and began anew.
+    """
 
     state: str
     begin: Event | None
     begin_ns: int
     begin_seq: int
     end: Event | None
+    cut: bool = False
 
 
 def spans(facts: Facts, table: Table) -> list[Span]:
@@ -40,13 +45,13 @@ def spans(facts: Facts, table: Table) -> list[Span]:
     state, begin = table.initial, None
     for event in facts.of_kind("state"):
         if event.actor == table.role and event.fields["to"] != event.fields["from"]:
-            found.append(_span(state, begin, event))
+            found.append(_span(state, begin, event, cut=event.fields["from"] != state))
             state, begin = event.fields["to"], event
     return [*found, _span(state, begin, None)] if found else []
 
 
-def _span(state: str, begin: Event | None, end: Event | None) -> Span:
-    return Span(state, begin, begin.t_ns if begin else 0, begin.seq if begin else 0, end)
+def _span(state: str, begin: Event | None, end: Event | None, *, cut: bool = False) -> Span:
+    return Span(state, begin, begin.t_ns if begin else 0, begin.seq if begin else 0, end, cut)
 
 
 def _ns(seconds: float) -> int:
@@ -60,7 +65,7 @@ def _deadlines(facts: Facts) -> Iterator[Case]:
     for table in (MASTER, HANDLER):
         for span in spans(facts, table):
             timeout = table.timeout(span.state)
-            if timeout is None:
+            if timeout is None or span.cut:
                 continue
             limit_s = facts.timeout_s(timeout.name)
             took_s = ((span.end.t_ns if span.end else facts.end_ns) - span.begin_ns) / NS_PER_S
@@ -125,7 +130,8 @@ def _crashes(facts: Facts) -> Answer:
     for event, what in _signs(facts, states):
         limit_ns = _limit_ns(facts, states, event)
         failed = next((s.begin for s in states if s.state == "softerror" and s.begin_seq > event.seq), None)
-        if failed is None and facts.end_ns < limit_ns:
+        died = any(s.cut and s.begin_seq <= event.seq and s.end and s.end.seq > event.seq for s in states)
+        if died or (failed is None and facts.end_ns < limit_ns):
             continue
         if failed is None or failed.t_ns > limit_ns:
             when = "never" if failed is None else f"only {(failed.t_ns - event.t_ns) / NS_PER_S:g} s later"
@@ -165,11 +171,17 @@ def _state_at(states: list[Span], event: Event) -> str:
 
 
 def _limit_ns(facts: Facts, states: list[Span], event: Event) -> int:
-    """When the master must be in soft error: when the timeouts of its state and of those that follow are over."""
+    """When the master must be in soft error: at once when it was told, else when the timeouts of its state are over.
+
+    Without a timeout the next touchdown shows it: ``testing_s`` after that, or after the crash when none follows.
+    """
+    if event.kind == "message":
+        return event.t_ns + _ns(REACTION_S)
     span = _span_at(states, event)
     timeout = None if span is None else MASTER.timeout(span.state)
     if span is None or timeout is None:
-        return event.t_ns + _ns(facts.timeout_s("testing_s") + SLACK_S)
+        begin_ns = span.end.t_ns if span is not None and span.end is not None else event.t_ns
+        return begin_ns + _ns(facts.timeout_s("testing_s") + SLACK_S)
     seconds = facts.timeout_s(timeout.name)
     if span.state == "awaiting_testing":
         seconds += facts.timeout_s("results_s")
@@ -230,8 +242,8 @@ TROUBLE_ORACLES = (
     ),
     Oracle(
         "crashes end in soft error",
-        "Whenever a loaded program ends unasked or announces a crash or an error, the master is in soft error before "
-        "the timeout of its state (testing_s where it has none).",
+        "Whenever a loaded program ends unasked, the master is in soft error before the timeout of its state is over "
+        "(where it has none, of the next touchdown's); when a crash or an error is announced, within a second.",
         _crashes,
         "a program crashed while the master was loading, ready, testing or unloading",
     ),
