@@ -179,7 +179,10 @@ def _stdf_recoverable(facts: Facts) -> Answer:
     results = _written(facts, stdf.lot)
     text, event = _first_difference(facts, stdf, results)
     if text:
-        return Answer("violated", f"{text}; trouble began {_after(trouble)}", (*proof, event.seq) if event else proof)
+        seqs = {*proof, *((event.seq,) if event is not None else ())}
+        return Answer("violated", f"{text}; the trouble began {at(trouble)}", tuple(sorted(seqs)))
+    if not results:
+        return Answer("unknown", f"no result had come when the trouble began {at(trouble)}")
     return Answer(
         "holds",
         f"the STDF file holds {len(stdf.parts)} of {len(results)} results, all that could be "
@@ -223,6 +226,6 @@ FILE_ORACLES = (
         "stdf is recoverable",
         "Whatever went wrong, the STDF file is readable to its end and holds every result that came.",
         _stdf_recoverable,
-        "a fault, a problem, a crash or a soft error, and an STDF file",
+        "a fault, a problem, a crash or a soft error, a result, and an STDF file",
     ),
 )

@@ -3,6 +3,7 @@
 Rules
 - Which output reports which answer is learnt from the run: an output whose value equals a certain number of a certain
   answer in at least half of the touchdowns in which that question was asked is a reading, and must always be.
+- A number told more than twice for one device (zero, for one without contact) teaches nothing.
 - An output that never equals an answer for its own device, but in half of the touchdowns or more one for the device
   before, is stale from the start.
 - A value that is any other number told for the same device (a minimum, a maximum) is not judged, nor is an output
@@ -23,6 +24,7 @@ from drycell.sim.oracles.touchdowns import Touchdown, site_of_question
 Key = tuple[str, int, int]
 """A number told by a meter: the question without its site, its how-manieth time, the place in the answer."""
 SHARE = 0.5
+AMBIGUOUS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,9 @@ def _learn(reported: Sequence[_Reported]) -> dict[tuple[str, int], list[Key]]:
             by_number[number].append(key)
         asked.update(one.told.keys())
         for name, value in one.values.items():
-            for key in by_number.get(value, ()):
-                matches[name][key] += 1
+            keys = by_number.get(value, ())
+            if 0 < len(keys) <= AMBIGUOUS:
+                matches[name].update(keys)
     readings: dict[tuple[str, int], list[Key]] = {}
     for name, counts in matches.items():
         best = max(counts.items(), key=lambda item: item[1] / asked[item[0]])
@@ -107,7 +110,7 @@ def _own_values(facts: Facts) -> Iterator[Case]:
         last = before.get(one.result.site)
         if last is not None:
             followers += 1
-            old = set(last.told.values())
+            old = set(last.told.values()) - set(one.told.values())
             stale.update(name for name, value in one.values.items() if name not in readings and value in old)
         before[one.result.site] = one
     for name, times in stale.items():

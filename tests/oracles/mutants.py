@@ -6,7 +6,7 @@ what the scenario must be like for the defect to show; a mutant without ``instal
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -177,7 +177,7 @@ def talks_after_death(patch: Patch) -> None:
     def kill(self: ModelledSequencer) -> None:
         self.was_killed = True
         self._on_exit(-9, "")
-        self._ended = False
+        self._on_exit = lambda code, last_words: None
 
     patch.setattr(ModelledSequencer, "kill", kill)
 
@@ -223,14 +223,14 @@ def summary_miscounts(patch: Patch) -> None:
     wrap(patch, ModelledSequencer, "_tell", make)
 
 
-def active(name: str, value: bool) -> Callable[[Patch], None]:
-    """A program takes option ``name`` to be ``value`` whatever it is told."""
+def active(**taken: bool) -> Callable[[Patch], None]:
+    """A program takes options to be as ``taken`` whatever it is told."""
 
     def install(patch: Patch) -> None:
-        def make(told: Callable[..., bool]) -> Callable[..., bool]:
-            return lambda self, asked: value if asked == name else told(self, asked)
+        def make(read: Callable[..., Options]) -> Callable[..., Options]:
+            return lambda self, job: replace(read(self, job), **taken)
 
-        wrap(patch, Options, "active", make)
+        wrap(patch, ModelledSequencer, "_read_job", make)
 
     return install
 
@@ -242,7 +242,7 @@ def old_options(patch: Patch) -> None:
     def make(read: Callable[..., Any]) -> Callable[..., Any]:
         def changed(self: ModelledSequencer, job: Json | None) -> Any:
             read(self, job)
-            options = Options(before.get(self._site, {}))
+            options = Options.read(before.get(self._site, {}))
             before[self._site] = job or {}
             return options
 
@@ -503,7 +503,7 @@ MUTANTS = {
     "program never triggers": Mutant(
         "trigger_on_fail is ignored",
         "triggers follow the options",
-        active("trigger_on_fail", False),
+        active(trigger_on_fail=False),
         {"devices": BAD, "timeline": [{"when": {"touchdown": 2}, "do": {"options": {"trigger_on_fail": True}}}]},
     ),
     "program uses old options": Mutant(
@@ -519,13 +519,13 @@ MUTANTS = {
     "program never stops": Mutant(
         "stop_on_fail is ignored",
         "stop on fail stops",
-        active("stop_on_fail", False),
+        active(stop_on_fail=False),
         {"devices": BAD, "timeline": [STOP]},
     ),
     "program always stops": Mutant(
         "a program stops at a failing test unasked",
         "stop on fail stops",
-        active("stop_on_fail", True),
+        active(stop_on_fail=True),
         {"devices": BAD},
     ),
     "program passes stopped devices": Mutant(
@@ -542,7 +542,10 @@ MUTANTS = {
     ),
     "program ends badly": Mutant("a program ends with exit code 3 after terminate", "programs end well", bad_exit),
     "program talks after its death": Mutant(
-        "a killed program goes on talking", "the dead are silent", talks_after_death, {"timeline": KILL_3}
+        "a killed program goes on talking",
+        "the dead are silent",
+        talks_after_death,
+        {"cell": RESET, "timeline": KILL_3},
     ),
     "control leaves an orphan": Mutant(
         "a control does not end its program on reset",

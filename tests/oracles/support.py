@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+
 from drycell.sim import oracles
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.cell.run import run
@@ -58,6 +60,17 @@ def fly(run_dir: Path, **changes: Any) -> Judged:
     """Run the changed demo in ``run_dir`` and have every oracle judge it, the opt-in ones too."""
     result = run(from_data(scenario_data(changes)), run_dir)
     return judged(result.oracles)
+
+
+def fly_mutant(name: str, run_dir: Path) -> Judged:
+    """Fly with the mutant ``name`` installed."""
+    from tests.oracles.mutants import MUTANTS
+
+    mutant = MUTANTS[name]
+    with pytest.MonkeyPatch.context() as patch:
+        if mutant.install is not None:
+            mutant.install(patch)
+        return fly(run_dir, **mutant.changes)
 
 
 def judged(results: tuple[OracleResult, ...]) -> Judged:
