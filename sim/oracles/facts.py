@@ -74,6 +74,11 @@ def decode(payload: str) -> Mapping[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
+def objects(value: object) -> list[Mapping[str, Any]]:
+    """The JSON objects in the list ``value``; whatever is none is passed over, and no list has none."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
 @dataclass(frozen=True)
 class Facts:
     """A journal as oracles see it. ``device_id`` and ``handler_id`` are those of the cell's topics.

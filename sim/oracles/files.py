@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
-from drycell.sim.oracles.facts import Facts
+from drycell.sim.oracles.facts import Facts, objects
 from drycell.sim.oracles.programs import lives
 from drycell.sim.oracles.results import ENDED, PartResult
 from drycell.sim.oracles.stdf_facts import Part, StdfFacts
@@ -31,8 +31,11 @@ def _summaries(facts: Facts) -> Iterator[Case]:
         if facts.tampered(heard.site, heard.event.seq):
             continue
         executed, failed = _counts(facts, heard.site, life.launch.seq, heard.event.seq)
-        for record in records:
+        for record in objects(records):
             number = record.get("TEST_NUM")
+            if not isinstance(number, int):
+                yield Breach(f"the summary of site {heard.site} has a record without TEST_NUM", heard.event)
+                continue
             for name, counts in (("EXEC_CNT", executed), ("FAIL_CNT", failed)):
                 if record.get(name) != counts[number]:
                     text = f"the summary of site {heard.site} says {name} {record.get(name)} for test {number}, "

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
-from drycell.sim.oracles.facts import Facts
+from drycell.sim.oracles.facts import Facts, objects
 from drycell.sim.oracles.results import PartResult
 from drycell.sim.oracles.touchdowns import Touchdown
 
@@ -89,13 +89,13 @@ def _next_matches(facts: Facts) -> Iterator[Case]:
         asked = touchdown.asked
         if asked is None or touchdown.disturbed(""):
             continue
-        infos = touchdown.job.get("sites_info")
-        named = {str(i.get("siteid")): str(i.get("partid")) for i in infos} if isinstance(infos, list) else {}
+        infos = objects(touchdown.job.get("sites_info"))
+        named = {str(info.get("siteid")): str(info.get("partid")) for info in infos}
         sites = (asked.content or {}).get("sites")
         if named != touchdown.parts:
             text = f"the master's next names {_pairs(named)} while {_pairs(touchdown.parts)} were in contact"
             yield Breach(text, asked.event, (touchdown.event,))
-        elif sites is None or sorted(sites) != sorted(touchdown.parts):
+        elif not isinstance(sites, list) or sorted(map(repr, sites)) != sorted(map(repr, touchdown.parts)):
             text = f"the master sent next to sites {sites} while devices touched sites {sorted(touchdown.parts)}"
             yield Breach(text, asked.event, (touchdown.event,))
         else:
@@ -118,16 +118,16 @@ def _bins_agree(facts: Facts) -> Iterator[Case]:
             yield _bin_agrees(touchdown, event, told)
 
 
-def _told(touchdown: Touchdown) -> dict[tuple[str, str], tuple[int, Event]]:
-    found = {}
+def _told(touchdown: Touchdown) -> dict[tuple[str, str], tuple[object, Event]]:
+    found: dict[tuple[str, str], tuple[object, Event]] = {}
     for answer in touchdown.answers:
         payload = (answer.content or {}).get("payload")
-        for entry in payload.get("sites", ()) if isinstance(payload, dict) else ():
+        for entry in objects(payload.get("sites")) if isinstance(payload, dict) else ():
             found[str(entry.get("siteid")), str(entry.get("partid"))] = (entry.get("binning"), answer.event)
     return found
 
 
-def _bin_agrees(touchdown: Touchdown, event: Event, told: dict[tuple[str, str], tuple[int, Event]]) -> Case:
+def _bin_agrees(touchdown: Touchdown, event: Event, told: dict[tuple[str, str], tuple[object, Event]]) -> Case:
     site, part, bin_ = str(event.fields["site"]), str(event.fields["part"]), event.fields["hard_bin"]
     said = [r for r in touchdown.results.get(site, ()) if r.part == part and r.event.seq < event.seq]
     if not said:

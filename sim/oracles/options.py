@@ -41,7 +41,9 @@ def _set(event: Event) -> dict[str, Any]:
 
 
 def _carries(content: Mapping[str, Any], options: Options, event: Event, changed: Event) -> Case:
-    job = content.get("job_data") or {}
+    job = content.get("job_data")
+    if not isinstance(job, dict):
+        return Breach("the master sent next without job_data", event, (changed,))
     for name in OPTION_NAMES:
         wanted, sent = options.get(name, OPTION_OFF), job.get(name)
         if sent != wanted:

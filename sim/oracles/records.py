@@ -128,7 +128,7 @@ def _changes(facts: Facts) -> Iterator[tuple[int, bool, dict[int, int]]]:
                 yield heard.event.seq, True, {int(soft): int(hard) for hard, softs in table.items() for soft in softs}
             elif content.get("command") == "sethbin":
                 yield heard.event.seq, False, {int(content["sbin"]): int(content["hbin"])}
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             continue
 
 

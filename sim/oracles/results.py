@@ -103,8 +103,15 @@ def part_result(event: Event, site: str, content: Mapping[str, Any] | None) -> P
     return PartResult(event, site, wrong, str(prr.get("PART_ID")), soft, hard, flag, num_test, tests)
 
 
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and value >= 0 else -1
+def _whole(value: object, *, least: int = 0, missing: int = -1) -> int:
+    return value if isinstance(value, int) and value >= least else missing
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:
+        return None
 
 
 def _strange(records: Sequence[Mapping[str, Any]], site: str) -> str:
@@ -144,14 +151,15 @@ def _tests(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[RanTest], str
 
 def _output(record: Mapping[str, Any]) -> Output:
     several = record.get("type") == "MPR"
-    values = (record.get("RTN_RSLT") or ()) if several else (record.get("RESULT"),)
-    numbers = tuple(value for value in values if isinstance(value, int | float))
+    many = record.get("RTN_RSLT")
+    values = (many if isinstance(many, list) else ()) if several else (record.get("RESULT"),)
+    numbers = tuple(number for value in values if (number := _number(value)) is not None)
     return Output(
         str(record.get("TEST_TXT")),
         _whole(record.get("TEST_NUM")),
         _whole(record.get("TEST_FLG")),
         numbers,
-        record.get("LO_LIMIT"),
-        record.get("HI_LIMIT"),
-        record.get("RES_SCAL") or 0,
+        _number(record.get("LO_LIMIT")),
+        _number(record.get("HI_LIMIT")),
+        max(-128, min(127, _whole(record.get("RES_SCAL"), least=-128, missing=0))),
     )
