@@ -1,5 +1,6 @@
 """Oracles: pure functions from a journal to a verdict. Never look into a live cell."""
 
+import gc
 from collections.abc import Collection
 
 from drycell.sim.cell.result import OracleResult
@@ -42,11 +43,17 @@ def check_names(names: Collection[str]) -> None:
 
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
     """The results on ``facts`` of all ambient oracles and of those in ``required``, which count when unknown."""
-    return tuple(
-        oracle.judge(facts, required=oracle.name in required)
-        for oracle in ORACLES.values()
-        if oracle.ambient or oracle.name in required
-    )
+    collecting = gc.isenabled()
+    gc.disable()  # facts are a great many small values without cycles, all of them kept to the end
+    try:
+        return tuple(
+            oracle.judge(facts, required=oracle.name in required)
+            for oracle in ORACLES.values()
+            if oracle.ambient or oracle.name in required
+        )
+    finally:
+        if collecting:
+            gc.enable()
 
 
 __all__ = ["ORACLES", "Answer", "Facts", "Oracle", "check_names", "judge"]

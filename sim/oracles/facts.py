@@ -4,11 +4,11 @@ Rules: a fact follows from the journal (and the STDF file of the run) alone; not
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -19,6 +19,7 @@ from drycell.sim.oracles.results import PartResult, part_result
 from drycell.sim.oracles.stdf_facts import StdfFacts, read_stdf
 from drycell.sim.oracles.touchdowns import Story, ends_program, fault_site, tell
 
+T = TypeVar("T")
 TIMEOUTS_S: Mapping[str, float] = {
     "peripheral_s": PERIPHERAL_TIMEOUT_S,
     **{timeout.name: timeout.seconds for table in TABLES.values() for timeout in table.timeouts},
@@ -217,3 +218,19 @@ class Facts:
     def stdf(self) -> StdfFacts | None:
         """What the lot's STDF file says, None when there is none."""
         return None if self.stdf_path is None else read_stdf(self.stdf_path)
+
+    @cached_property
+    def stdf_read_thoroughly(self) -> StdfFacts | None:
+        """The same, with every record decoded."""
+        return None if self.stdf_path is None else read_stdf(self.stdf_path, thoroughly=True)
+
+    def once(self, make: "Callable[[Facts], T]") -> T:
+        """What ``make`` finds in these facts, found once however many oracles ask."""
+        if make not in self._found:
+            self._found[make] = make(self)
+        found: T = self._found[make]
+        return found
+
+    @cached_property
+    def _found(self) -> dict[Any, Any]:
+        return {}

@@ -19,7 +19,7 @@ NO_FILE = Answer("unknown", "the run left no STDF file")
 
 def _summaries(facts: Facts) -> Iterator[Case]:
     """A program's summary counts the executions and failures of each output since it was started."""
-    everybody = lives(facts)
+    everybody = facts.once(lives)
     for heard in facts.program("testsummary"):
         records = (heard.content or {}).get("payload")
         life = next(
@@ -168,7 +168,7 @@ def _stdf_recoverable(facts: Facts) -> Answer:
     trouble = _first_trouble(facts)
     if trouble is None:
         return Answer("unknown", "nothing went wrong")
-    stdf = facts.stdf
+    stdf = facts.stdf_read_thoroughly
     if stdf is None:
         return NO_FILE
     proof = (trouble.seq,)

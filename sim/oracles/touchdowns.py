@@ -6,8 +6,9 @@ Rules
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from drycell.runtime.protocol.topics import site_of
@@ -67,18 +68,17 @@ class Touchdown:
                 yield from (result for result in results if result.has_part)
 
 
-@dataclass(slots=True)
+@dataclass
 class Story:
     """All touchdowns. ``strays``: results that came before any device was in contact."""
 
     touchdowns: list[Touchdown] = field(default_factory=list)
     strays: list[PartResult] = field(default_factory=list)
 
-    def judged(self) -> Iterator[tuple[Touchdown, PartResult]]:
+    @cached_property
+    def judged(self) -> Sequence[tuple[Touchdown, PartResult]]:
         """Every result to be judged with its touchdown, see :meth:`Touchdown.judged`."""
-        for touchdown in self.touchdowns:
-            for result in touchdown.judged():
-                yield touchdown, result
+        return [(touchdown, result) for touchdown in self.touchdowns for result in touchdown.judged()]
 
 
 def fault_site(fault: Event) -> str:
@@ -98,10 +98,11 @@ def ends_program(fault: Event) -> bool:
     return fault.fields.get("fault") in ENDINGS
 
 
-def site_of_question(line: str) -> str:
-    """The site in the channel list of a question to a meter, "" for none."""
+@lru_cache(maxsize=4096)
+def question(line: str) -> tuple[str, str]:
+    """The site in the channel list of a question to a meter ("" for none), and the question without it."""
     found = _CHANNEL.search(line)
-    return found[1] if found else ""
+    return (found[1], line.replace(found[0], "(@)")) if found else ("", line)
 
 
 def tell(facts: "Facts") -> Story:
@@ -128,7 +129,7 @@ def tell(facts: "Facts") -> Story:
             elif event.seq in heard:
                 _message(now, heard[event.seq])
         elif kind == "ask":
-            now.asks.setdefault(site_of_question(str(event.fields.get("line"))), []).append(event)
+            now.asks.setdefault(question(str(event.fields.get("line")))[0], []).append(event)
         elif kind == "sorted":
             now.sorted.append(event)
         elif kind == "trigger":
