@@ -5,14 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from drycell.sim.cli import doctor, run, runs, scenario
+from drycell.sim.cli import doctor, report, run, runs, scenario
 from drycell.sim.cli.crash import write_traceback
 from drycell.sim.cli.parsing import Parser, UsageError, make_parser, parse
 from drycell.sim.cli.runner import Runner
 from drycell.sim.errors import DrycellError
 
 OK, USAGE, INTERRUPTED = 0, 3, 130
-GROUPS = (run, runs, scenario, doctor)
+GROUPS = (run, runs, report, scenario, doctor)
 
 
 def main(argv: Sequence[str] | None = None, *, runner: Runner | None = None) -> int:

@@ -8,6 +8,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from drycell.sim.cli import events
 from drycell.sim.cli.output import console, print_json, print_text, talk
 from drycell.sim.cli.parsing import UsageError, Verbs
 from drycell.sim.cli.tables import print_run
@@ -22,6 +23,7 @@ def add(verbs: Verbs) -> None:
     show = verbs.add("show", "show one run", _show)
     show.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
     show.add_argument("--event", metavar="N", help="show this event of its journal instead")
+    events.add_options(show)
     show.add_argument("--json", action="store_true", help="print it as JSON")
 
 
@@ -63,6 +65,8 @@ def _show(arguments: argparse.Namespace) -> int:
     run = RunStore().find(arguments.run)
     if arguments.event is not None:
         return _show_event(run, arguments.event, as_json=arguments.json)
+    if events.wanted(arguments):
+        return events.show_events(run, arguments)
     result = run.result()
     if arguments.json:
         failure = run.failure() or {}
