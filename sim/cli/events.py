@@ -4,37 +4,17 @@ import argparse
 import math
 
 from drycell.sim.cli.output import print_text
-from drycell.sim.cli.parsing import Parser, UsageError
+from drycell.sim.cli.parsing import UsageError
 from drycell.sim.errors import DrycellError
 from drycell.sim.report import text
 from drycell.sim.runs import Run
 from drycell.sim.scenario.words import seconds
 
 
-def add_options(show: Parser) -> None:
-    """Give ``show`` its options about events."""
-    show.add_argument("--events", action="store_true", help="list its events instead")
-    show.add_argument("--columns", action="store_true", help="list them as one letter per event, a column per lane")
-    show.add_argument("--kind", action="append", default=[], metavar="KIND", help="only events of this kind")
-    show.add_argument("--actor", action="append", default=[], metavar="WHO", help="only events of this actor or lane")
-    show.add_argument("--site", action="append", default=[], metavar="N", help="only events of this site")
-    show.add_argument("--from", dest="from_", metavar="TIME", help="from this simulated time on, such as 90s")
-    show.add_argument("--to", metavar="TIME", help="until this simulated time")
-    show.add_argument("--grep", metavar="REGEX", help="only events whose text fits")
-
-
-def wanted(arguments: argparse.Namespace) -> bool:
-    """Whether events are to be listed. Raises UsageError for a filter without a list."""
-    if arguments.events or arguments.columns:
-        return True
-    for option in ("kind", "actor", "site", "from_", "to", "grep"):
-        if getattr(arguments, option):
-            raise UsageError(f"--{option.rstrip('_')} goes with --events or --columns; add one of them")
-    return False
-
-
 def show_events(run: Run, arguments: argparse.Namespace) -> int:
-    """Print the events of ``run``."""
+    """Print the events of ``run``. Raises UsageError for a filter without a list that it could filter."""
+    if not (arguments.events or arguments.columns):
+        raise UsageError("a filter goes with --events or --columns; add one of them")
     if not run.journal.is_file():
         raise DrycellError(f"run {run.name} has no journal; nothing had begun")
     chosen = text.Filter(

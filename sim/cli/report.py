@@ -7,34 +7,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from drycell.sim.cli.output import print_text, talk
-from drycell.sim.cli.parsing import UsageError, Verbs
+from drycell.sim.cli.parsing import UsageError
 from drycell.sim.errors import DrycellError
 from drycell.sim.report import Collected, collect, write_report
 from drycell.sim.report.perfetto import write_perfetto
 from drycell.sim.report.tables import write_csv
 from drycell.sim.runs import RunStore
-from drycell.sim.scenario.mistakes import did_you_mean
+from drycell.sim.suggest import did_you_mean
 
 
-def add(verbs: Verbs) -> None:
-    """Add ``report`` and ``export``."""
-    report = verbs.add("report", "write the report of one run as one HTML file", _report)
-    report.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
-    report.add_argument("--open", choices=("yes", "no"), help="open it in a browser (default: on a terminal)")
-    report.add_argument(
-        "--out", metavar="FILE", type=Path, help="this file, instead of report.html in the run directory"
-    )
-    export = verbs.add("export", "write one run for other tools", _export)
-    export.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
-    export.add_argument(
-        "--to", metavar="FORMATS", required=True, help=f"any of {', '.join(FORMATS)}, with commas between"
-    )
-    export.add_argument(
-        "-o", "--out", metavar="DIR", type=Path, default=Path(), help="folder to write to (default: here)"
-    )
-
-
-def _report(arguments: argparse.Namespace) -> int:
+def report(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell report``."""
     path = write_report(RunStore().find(arguments.run), arguments.out)
     print_text(str(path))
     wanted = arguments.open or ("yes" if sys.stdout.isatty() and sys.stderr.isatty() else "no")
@@ -52,7 +35,8 @@ def _perfetto(collected: Collected, folder: Path) -> list[Path]:
 FORMATS: Mapping[str, Callable[[Collected, Path], list[Path]]] = {"perfetto": _perfetto, "csv": write_csv}
 
 
-def _export(arguments: argparse.Namespace) -> int:
+def export(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell export``."""
     formats = [word.strip() for word in arguments.to.split(",") if word.strip()]
     for word in formats:
         if word not in FORMATS:
