@@ -269,7 +269,11 @@ def test_an_occupied_port_is_said_in_one_sentence(fly):
 def test_test_time_is_simulated_time_and_a_cost_per_test_can_be_added(fly):
     """The pauses of the demo program sum up to 100 ms and its peripheral takes 50 ms; a part has 7 outputs."""
     times = [
-        {record["TEST_T"] for record in read(fly(stdf={"cost_per_test_ms": cost}).result.stdf_path) if record.name == "PRR"}
+        {
+            record["TEST_T"]
+            for record in read(fly(stdf={"cost_per_test_ms": cost}).result.stdf_path)
+            if record.name == "PRR"
+        }
         for cost in (0, 10)
     ]
     assert times == [{150}, {220}]
