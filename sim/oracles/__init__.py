@@ -16,6 +16,7 @@ from drycell.sim.oracles.records import RECORD_ORACLES
 from drycell.sim.oracles.states import STATE_ORACLES
 from drycell.sim.oracles.trouble import TROUBLE_ORACLES
 from drycell.sim.oracles.values import VALUE_ORACLES
+from drycell.sim.suggest import did_you_mean
 
 ORACLES = {
     oracle.name: oracle
@@ -38,7 +39,7 @@ def check_names(names: Collection[str]) -> None:
     """Raises DrycellError for a name under ``expect`` that is no oracle."""
     for name in names:
         if name not in ORACLES:
-            raise DrycellError(f"expect: {name!r} is no oracle; known are {', '.join(sorted(ORACLES))}")
+            raise DrycellError(f"expect: {name!r} is no oracle; {did_you_mean(name, ORACLES)}")
 
 
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:

@@ -12,7 +12,7 @@ from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
 from drycell.sim.oracles.facts import Facts, objects
 from drycell.sim.oracles.programs import lives
 from drycell.sim.oracles.results import ENDED, PartResult
-from drycell.sim.oracles.stdf_facts import Part, StdfFacts
+from drycell.sim.oracles.stdf_facts import RETEST, Part, StdfFacts
 
 NO_FILE = Answer("unknown", "the run left no STDF file")
 
@@ -142,7 +142,7 @@ def _first_difference(facts: Facts, stdf: StdfFacts, results: list[PartResult]) 
 
 def _part(result: PartResult) -> Part:
     tests = result.outputs + len(result.tests)
-    return Part(result.site, result.part, result.hard_bin, result.soft_bin, result.part_flag, tests)
+    return Part(result.site, result.part, result.hard_bin, result.soft_bin, result.part_flag & ~RETEST, tests)
 
 
 def _words(part: Part) -> str:

@@ -18,12 +18,14 @@ from drycell.runtime.stdf import BIG, LITTLE, TYPES, Gap, StdfError, read_tolera
 from drycell.runtime.stdf.decode import decoder
 from drycell.runtime.stdf.records import BY_CODE
 
+RETEST = 0x03
+"""PART_FLG bits 0 and 1: this PRR supersedes an earlier one (STDF V4, PRR); who writes the file sets them."""
 EVERY = 255
 """HEAD_NUM of a summary over all sites (STDF V4, PCR)."""
 
 
 class Part(NamedTuple):
-    """One PRR. ``tests``: how many test records stand between it and its PIR."""
+    """One PRR, PART_FLG without the bits for a retest. ``tests``: the test records between its PIR and itself."""
 
     site: str
     part: str
@@ -82,7 +84,9 @@ class StdfFacts:
             self.strange = self.strange or f"a PRR of site {site} has no PIR"
         tests = self._open.pop(site, 0)
         part, soft = str(fields.get("PART_ID", "")), int(fields.get("SOFT_BIN", -1))
-        self.parts.append(Part(str(site), part, int(fields["HARD_BIN"]), soft, int(fields["PART_FLG"]), tests))
+        self.parts.append(
+            Part(str(site), part, int(fields["HARD_BIN"]), soft, int(fields["PART_FLG"]) & ~RETEST, tests)
+        )
 
     def _summary(self, name: str, fields: Mapping[str, Any]) -> None:
         if name == "PCR":
