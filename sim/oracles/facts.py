@@ -15,9 +15,10 @@ import orjson
 from drycell.runtime.protocol.semi_ate import PERIPHERAL_TIMEOUT_S, TABLES
 from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.kernel import Event
+from drycell.sim.oracles.interference import ENDINGS, Strike, strikes
 from drycell.sim.oracles.results import PartResult, part_result
 from drycell.sim.oracles.stdf_facts import StdfFacts, read_stdf
-from drycell.sim.oracles.touchdowns import Story, ends_program, fault_site, tell
+from drycell.sim.oracles.touchdowns import Story, tell
 
 T = TypeVar("T")
 TIMEOUTS_S: Mapping[str, float] = {
@@ -137,20 +138,32 @@ class Facts:
     # faults --------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def faults(self) -> Sequence[Event]:
-        """What the scenario did to the cell, and each time that took effect, in order."""
-        return list(self.of_kind("fault", "effect"))
+    def strikes(self) -> Sequence[Strike]:
+        """What the scenario did to the cell, in order."""
+        return strikes(self.of_kind("fault", "effect"))
 
     def fault_between(self, first_seq: int, last_seq: int, site: str) -> bool:
-        """Whether a fault that concerns ``site`` happened from event ``first_seq`` to ``last_seq``."""
-        return any(first_seq <= fault.seq <= last_seq and fault_site(fault) in ("", site) for fault in self.faults)
+        """Whether the scenario interfered with ``site`` from event ``first_seq`` to ``last_seq``."""
+        return any(first_seq <= s.event.seq <= last_seq and s.concerns(site) for s in self.strikes)
 
     def tampered(self, site: str, before_seq: int) -> bool:
         """Whether the scenario interfered with what ``site`` says, in any way but ending its program, before then."""
-        return any(
-            fault.seq <= before_seq and fault_site(fault) in ("", site) and not ends_program(fault)
-            for fault in self.faults
-        )
+        return any(s.event.seq <= before_seq and s.concerns(site) and s.name not in ENDINGS for s in self.strikes)
+
+    @cached_property
+    def resets(self) -> Sequence[Event]:
+        """The operator's resets that the master took."""
+        refused = {event.seq for event in self.of_kind("refused")}
+        pressed = (event for event in self.of_kind("operator") if event.fields.get("command") == "reset")
+        return [event for event in pressed if event.seq + 1 not in refused]
+
+    def reset_after_faults(self) -> Event | None:
+        """The first reset after everything that the scenario did was over, None when there is none."""
+        if any(strike.last_ns is None for strike in self.strikes):
+            return None
+        over_ns = max((strike.last_ns or 0 for strike in self.strikes), default=0)
+        last_seq = max((strike.event.seq for strike in self.strikes), default=0)
+        return next((reset for reset in self.resets if reset.seq > last_seq and reset.t_ns >= over_ns), None)
 
     # messages ------------------------------------------------------------------------------------------------------
 

@@ -19,27 +19,15 @@ def _lot_completes(facts: Facts) -> Answer:
     ):
         return Answer("holds", f"{len(binned)} devices were sorted and the lot was unloaded")
     so_far = f"{len(binned)} of {facts.lot_size} devices were sorted"
-    fault = _unanswered_fault(facts)
-    if fault is not None:
-        name = fault.fields.get("fault", "a fault")
-        return Answer("unknown", f"{so_far}; nobody pressed reset after the scenario's {name} {at(fault)}")
+    if facts.strikes and facts.reset_after_faults() is None:
+        last = facts.strikes[-1]
+        return Answer("unknown", f"{so_far}; nobody pressed reset after the scenario's {last.name} {at(last.event)}")
     cause = [*facts.of_kind("problem")] or [*_soft_errors(facts)]
     if cause:
         first = cause[0]
         reason = first.fields.get("text") or first.fields.get("message") or "a soft error"
         return Answer("violated", f"{so_far}; {reason} {at(first)}", (first.seq,))
     return Answer("violated", f"{so_far} when the run ended", (facts.events[-1].seq,))
-
-
-def _unanswered_fault(facts: Facts) -> Event | None:
-    """The last fault of the scenario when it led to a soft error and nobody pressed reset afterwards."""
-    if not facts.faults:
-        return None
-    fault = facts.faults[-1]
-    if not any(event.seq > fault.seq for event in _soft_errors(facts)):
-        return None
-    resets = (e for e in facts.of_kind("operator") if e.fields.get("command") == "reset")
-    return None if any(event.seq > fault.seq for event in resets) else fault
 
 
 def _soft_errors(facts: Facts) -> Iterator[Event]:

@@ -40,12 +40,14 @@ def lives(facts: Facts) -> list[Life]:
 
 
 def _end_well(facts: Facts) -> Iterator[Case]:
+    before: dict[str, int] = {}
     for life in facts.once(lives):
         if life.exit is None:
             continue
+        first_seq, before[life.site] = before.get(life.site, 0), life.exit.seq
         code = life.exit.fields["exit_code"]
         wanted = life.exit.fields.get("wanted", False)
-        if code != 0 and not wanted and not facts.fault_between(life.launch.seq, life.exit.seq, life.site):
+        if code != 0 and not wanted and not facts.fault_between(first_seq, life.exit.seq, life.site):
             said = life.exit.fields.get("stderr")
             text = f"the program of site {life.site} ended with {_code(code)}{f' ({said})' if said else ''}"
             yield Breach(text, life.exit, (life.launch,))
@@ -139,7 +141,7 @@ def _lost_are_announced(facts: Facts) -> Iterator[Case]:
     """Who goes without DISCONNECT has a last will, and the broker publishes it at once (MQTT 3.1.1, 3.1.2.5)."""
     wills: dict[str, str] = {}
     published = [event for event in facts.of_kind("message") if event.fields.get("will")]
-    swallowed = {fault.fields.get("topic") for fault in facts.faults}
+    swallowed = {strike.topic for strike in facts.strikes}
     for event in facts.of_kind("connect", "disconnect"):
         if event.kind == "connect":
             wills[event.actor] = event.fields.get("will_topic", "")

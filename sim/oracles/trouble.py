@@ -208,11 +208,10 @@ def _say_why(facts: Facts) -> Iterator[Case]:
 
 def _comes_back(facts: Facts) -> Answer:
     """After the last fault, or the last soft error when there is none, a reset leads to another sorted touchdown."""
-    causes = list(facts.faults) or [s.begin for s in facts.once(master_spans) if s.state == "softerror" and s.begin]
-    refused = {e.seq - 1 for e in facts.of_kind("refused")}
-    resets = [e for e in facts.of_kind("operator") if e.fields.get("command") == "reset" and e.seq not in refused]
-    after = next((reset for reset in resets if causes and reset.seq > causes[-1].seq), None)
-    if after is None:
+    failed = [s.begin for s in facts.once(master_spans) if s.state == "softerror" and s.begin]
+    causes = [strike.event for strike in facts.strikes] or failed
+    after = facts.reset_after_faults()
+    if after is None or not causes or after.seq < causes[-1].seq:
         return Answer("unknown", "nobody pressed reset after the last fault" if causes else "nothing went wrong")
     for event in facts.of_kind("sorted", "lot"):
         if event.seq > after.seq:
