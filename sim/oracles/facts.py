@@ -165,6 +165,15 @@ class Facts:
         last_seq = max((strike.event.seq for strike in self.strikes), default=0)
         return next((reset for reset in self.resets if reset.seq > last_seq and reset.t_ns >= over_ns), None)
 
+    @property
+    def why_no_reset(self) -> str:
+        """Why :meth:`reset_after_faults` finds none, in words."""
+        standing = next((strike for strike in self.strikes if strike.last_ns is None), None)
+        if standing is not None:
+            return f"the scenario's {standing.name} never ended"
+        what = f"the scenario's {self.strikes[-1].name}" if self.strikes else "the last soft error"
+        return f"nobody pressed reset after {what}"
+
     # messages ------------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -73,7 +73,7 @@ class Written(NamedTuple):
 def _written(facts: Facts, lot: str) -> list[Written]:
     """What belongs into the file of ``lot``, in order.
 
-    A result may be missing when it is malformed, the scenario tampered with it, or it came while writing was hindered.
+    A result may be missing when it is malformed, was tampered with, or came while writing was hindered.
     """
     hindered = [strike for strike in facts.strikes if strike.name in FILE_FAULTS]
     found = [Written(_part(stray), stray, True) for stray in facts.story.strays if stray.has_part]

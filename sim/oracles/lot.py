@@ -20,8 +20,7 @@ def _lot_completes(facts: Facts) -> Answer:
         return Answer("holds", f"{len(binned)} devices were sorted and the lot was unloaded")
     so_far = f"{len(binned)} of {facts.lot_size} devices were sorted"
     if facts.strikes and facts.reset_after_faults() is None:
-        last = facts.strikes[-1]
-        return Answer("unknown", f"{so_far}; nobody pressed reset after the scenario's {last.name} {at(last.event)}")
+        return Answer("unknown", f"{so_far}; {facts.why_no_reset}")
     cause = [*facts.of_kind("problem")] or [*_soft_errors(facts)]
     if cause:
         first = cause[0]

@@ -212,7 +212,7 @@ def _comes_back(facts: Facts) -> Answer:
     causes = [strike.event for strike in facts.strikes] or failed
     after = facts.reset_after_faults()
     if after is None or not causes or after.seq < causes[-1].seq:
-        return Answer("unknown", "nobody pressed reset after the last fault" if causes else "nothing went wrong")
+        return Answer("unknown", facts.why_no_reset if causes else "nothing went wrong")
     for event in facts.of_kind("sorted", "lot"):
         if event.seq > after.seq:
             took_s = (event.t_ns - after.t_ns) / NS_PER_S
