@@ -17,7 +17,7 @@ KILL = {"kill": {"site": 0}}
 def test_a_lot_goes_through_and_every_promise_holds(fly):
     flight = fly()
     assert flight.result.verdict == "holds"
-    assert {oracle.verdict for oracle in flight.result.oracles} == {"holds"}
+    assert {oracle.verdict for oracle in flight.result.oracles} == {"holds", "unknown"}
     assert [event.fields["device"] for event in flight.kinds("sorted")] == list(range(1, 9))
     assert flight.said("master") == [
         *("connecting", "initialized", "loading", "ready"),
@@ -114,7 +114,8 @@ def test_a_killed_program_is_a_soft_error_and_its_will_says_crash(fly):
     assert flight.said("master")[-1] == "softerror"
     assert flight.said("handler")[-1] == "error"
     assert flight.said("control0")[-1] == "error"
-    assert flight.result.verdict == "violated"
+    assert flight.verdict("crashes end in soft error") == "holds"
+    assert flight.verdict("lot completes") == "unknown"  # a fault ended it, and nobody pressed reset
     assert flight.result.problems == (
         "soft error at 0.700 s: the test program of site 0 crashed while the master was awaiting_results",
     )
