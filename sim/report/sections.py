@@ -168,7 +168,7 @@ def _timeline(collected: Collected) -> Element:
         "timeline",
         "Timeline",
         tools,
-        E("canvas", {"id": "overview", "role": "img", "aria-label": "the whole run over simulated time"}),
+        E("div", None, E("canvas", {"id": "overview", "role": "img", "aria-label": "the whole run over simulated time"})),
         E("div", {"class": "diagram"}, E("canvas", {"id": "lanes", "aria-hidden": "true"}), rows),
         E(
             "p",

@@ -103,9 +103,9 @@ class Lamport {
 
   layout(width) {
     const lanes = this.events.lanes.length, gutter = width < 700 ? 76 : 132;
-    const text = width < 700 ? 160 : Math.max(300, width * 0.36);
+    const text = width < 700 ? 160 : Math.max(320, width * 0.42);
     this.gutter = gutter;
-    this.pitch = Math.max(26, Math.min(104, (width - gutter - text) / lanes));
+    this.pitch = Math.max(26, Math.min(96, (width - gutter - text) / lanes));
     this.textX = gutter + this.pitch * lanes + 10;
   }
 
@@ -172,7 +172,7 @@ class Lamport {
       c.globalAlpha = 1;
     }
     this.paintMessage(c, template, middle);
-    if (height >= 12) this.paintWords(c, row, index, template, middle, proof);
+    if (height >= 12) this.paintWords(c, row, index, template, middle, proof, width);
     else if (proof || template.marks & FAULT) {
       c.fillStyle = proof ? STYLE.bad : STYLE.fault;
       diamond(c, this.gutter - 8, middle, 4);
@@ -214,7 +214,7 @@ class Lamport {
     c.fill();
   }
 
-  paintWords(c, row, index, template, y, proof) {
+  paintWords(c, row, index, template, y, proof, width) {
     const size = this.height >= 16 ? 12 : 10, events = this.events;
     c.font = `${size - 1}px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace`;
     const before = row > 0 ? events.times[this.eventAt(row - 1)] : -1, ns = events.times[index];
@@ -231,6 +231,12 @@ class Lamport {
     c.textAlign = "left";
     const lane = events.lanes[template.lane];
     c.fillStyle = template.marks & FAULT ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
-    c.fillText(`${lane}: ${events.text(index)}`, this.textX, y);
+    c.fillText(fitting(`${lane}: ${events.text(index)}`, width - this.textX - 6, size), this.textX, y);
   }
+}
+
+// Roughly what fits: measuring every text exactly would cost more than drawing it.
+function fitting(text, width, size) {
+  const most = Math.floor(width / (size * 0.53));
+  return text.length > most ? `${text.slice(0, Math.max(1, most - 1))}…` : text;
 }

@@ -58,6 +58,7 @@ class Overview {
   paint() {
     const lanes = this.events.lanes;
     this.width = this.canvas.parentElement.clientWidth;
+    if (!this.width) return;
     const height = 26 + lanes.length * this.lane + 20, c = fit(this.canvas, this.width, height);
     c.font = "11px system-ui, sans-serif";
     c.textBaseline = "middle";
