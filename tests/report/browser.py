@@ -74,9 +74,11 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=scheme)
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.call("Page.navigate", url="about:blank")
+        self.requests.clear()
         self.call("Page.navigate", url=path.resolve().as_uri() + anchor)
         deadline = time.monotonic() + START_LIMIT_S
-        while self.run("document.documentElement.dataset.ready") is None:
+        while self.run("document.documentElement?.dataset.ready ?? null") is None:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{path} was not ready within {START_LIMIT_S:g} s; it said {self.log}")
             self.run("new Promise((done) => setTimeout(done, 20))")
