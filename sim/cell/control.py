@@ -1,6 +1,7 @@
 """The simulated control of one site: starts the test program, watches it end, kills it on reset."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from drycell.runtime.protocol import messages
@@ -52,6 +53,7 @@ class Control:
         self._running: Running | None = None
         self._params: Json = {}
         self._was_reset = False
+        self._life = 0
         actions = {"start_program": lambda: None, "kill_program": self._kill}
         self._peer = Peer(port, CONTROL, actions=actions, announce=self._announce, timeouts_s=timeouts_s)
 
@@ -87,7 +89,8 @@ class Control:
             return
         self._peer.fire("load")
         try:
-            self._running = self._programs.start(self._site, params, self._ended)
+            self._life += 1
+            self._running = self._programs.start(self._site, params, partial(self._ended, self._life))
         except DrycellError as error:
             self._port.record("problem", text=str(error))
             self._peer.fire("program_missing", str(error))
@@ -109,7 +112,19 @@ class Control:
         if "control-repeats-status" in self._quirks:
             self._peer.announce(again=True)
 
-    def _ended(self, code: int, last_words: str) -> None:
+    def die(self) -> None:
+        """Crash, and come back without a memory: the last will is published, the program is nobody's any more."""
+        self._life += 1
+        self._running = None
+        self._was_reset = False
+        self._announce("crash", "")
+        self._port.record("state", **{"from": self.state, "to": "idle", "event": "restarted"})
+        self._peer.machine.state = CONTROL.initial
+        self._peer.announce(again=True)
+
+    def _ended(self, life: int, code: int, last_words: str) -> None:
+        if life != self._life:
+            return  # an orphan: the control that had started it is no more
         self._running = None
         if self.state == "resetting":
             self._gone()

@@ -58,6 +58,8 @@ class Master:
         self._programs: dict[str, str] = {}
         self._touchdown = Touchdown()
         self._part_count = 0
+        self._subscriptions: list[Callable[[], None]] = []
+        self._dead = False
         self.options: dict[str, Json] = {}
         self._relay = PeripheralRelay(
             port,
@@ -85,14 +87,26 @@ class Master:
 
     def start(self) -> None:
         """Connect to the broker: subscribe, reset everybody, wait for the controls."""
-        self._port.subscribe(self._topics.any_control, self._heard_control)
-        self._port.subscribe(self._topics.any_program, self._heard_program)
-        self._port.subscribe(self._topics.master_cmd, self._heard_handler)
+        self._subscriptions = [
+            self._port.subscribe(self._topics.any_control, self._heard_control),
+            self._port.subscribe(self._topics.any_program, self._heard_program),
+            self._port.subscribe(self._topics.master_cmd, self._heard_handler),
+        ]
         self._peer.fire("connected")
+
+    def die(self) -> None:
+        """Be gone, as after SIGKILL: nothing is heard or decided any more, the last will is published."""
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
+        self._dead = True
+        self._relay.clear()
+        self._peer.machine.stop()
+        self._port.record("state", **{"from": self.state, "to": "crash", "event": "killed"})
+        self._port.publish(self._topics.master_status, messages.master_status("crash", ""))
 
     def fail(self, message: str) -> None:
         """Anything that must not happen: soft error with ``message``."""
-        if self._peer.machine.can("fail"):
+        if self._peer.machine.can("fail") and not self._dead:
             self._relay.clear()
             if self.state == "softerror" and "master-hides-message" in self._quirks:
                 return
@@ -103,6 +117,9 @@ class Master:
     def operator(self, name: str, payload: Json) -> None:
         """A command from the operator's screen. Illegal ones are refused and journalled, without any state change."""
         self._port.record("operator", command=name, **({"payload": payload} if payload else {}))
+        if self._dead:
+            self._port.record("refused", command=name, state="crash")
+            return
         direct: Mapping[str, Callable[[Json], None]] = {
             "usersettings": self._set_options,
             "setloglevel": lambda p: self._tell_programs("setloglevel", level=int(p["level"])),
@@ -317,7 +334,12 @@ class Master:
     def _load_programs(self) -> None:
         if self._job is None:
             return
-        self._on_lot(self._job)
+        try:
+            self._on_lot(self._job)
+        except ValueError as error:
+            text = str(error)
+            self._port.later(0, lambda: self.fail(text))  # not from within the transition to loading
+            return
         load = messages.command("loadTest", self._sites)
         load["testapp_params"] = self._job.testapp_params()
         self._port.publish(self._topics.control_cmd, load)
