@@ -72,11 +72,11 @@ class Control:
     def _heard_command(self, message: Message) -> None:
         try:
             command = messages.decode(message.payload)
-            name, sites = command["command"], command["sites"]
-        except (ValueError, KeyError):
+            name, is_meant = command["command"], self._site in command["sites"]
+        except (ValueError, KeyError, TypeError, RecursionError):
             self._peer.fire("fail", "a command that is not understood")
             return
-        if self._site not in sites:
+        if not is_meant:
             return
         if name == "loadTest":
             self._load(command.get("testapp_params", {}))
@@ -91,9 +91,11 @@ class Control:
         try:
             self._life += 1
             self._running = self._programs.start(self._site, params, partial(self._ended, self._life))
-        except DrycellError as error:
-            self._port.record("problem", text=str(error))
-            self._peer.fire("program_missing", str(error))
+        except (DrycellError, ValueError, KeyError, TypeError, AttributeError) as error:
+            is_ours = isinstance(error, DrycellError)
+            text = str(error) if is_ours else f"loadTest is not of the agreed form ({type(error).__name__}: {error})"
+            self._port.record("problem", text=text)
+            self._peer.fire("program_missing", text)
             return
         self._peer.fire("started")
 

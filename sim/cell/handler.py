@@ -160,12 +160,17 @@ class Handler:
     }
 
     def _heard_status(self, message: Message) -> None:
-        status = messages.decode(message.payload)
-        event = self._events_of_master.get(status["state"])
+        try:
+            status = messages.decode(message.payload)
+            state, words = str(status["state"]), str(status["payload"].get("message") or "")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._fail("the master sent a status that is not understood")
+            return
+        event = self._events_of_master.get(state)
         if event is None or self.state not in self._states_that_listen.get(event, (self.state,)):
             return
         was_error = self.state == "error"
-        self._peer.fire(event, str(status["payload"].get("message") or ""))
+        self._peer.fire(event, words)
         if self.state == "initialized" and self._waiting:
             self._port.later(self._motion.index_time_s, lambda: self._go("initialized", "load"))
         elif self.state == "ready":
@@ -174,12 +179,29 @@ class Handler:
             self._on_error()
 
     def _heard_response(self, message: Message) -> None:
-        response = messages.decode(message.payload)
-        if response.get("type") != "next" or self.state != "testing":
+        try:
+            response = messages.decode(message.payload)
+            if response.get("type") != "next" or self.state != "testing":
+                return
+            self._answer = [
+                {
+                    "siteid": str(int(entry["siteid"])),
+                    "partid": str(entry["partid"]),
+                    "binning": int(entry["binning"]),
+                }
+                for entry in response["payload"]["sites"]
+            ]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self._fail("the master sent an answer that is not understood")
             return
-        self._answer = response["payload"]["sites"]
         self._peer.fire("binned")
         self._schedule_touchdown()
+
+    def _fail(self, message: str) -> None:
+        was_error = self.state == "error"
+        self._peer.fire("fail", message)
+        if not was_error:
+            self._on_error()
 
     def _schedule_touchdown(self) -> None:
         self._touch = self.lot.next_touch(self._sites)
@@ -212,6 +234,9 @@ class Handler:
                 entry |= {"wafer": place.wafer, "x": place.x, "y": place.y}
             sites.append(entry)
         self._port.record("contact", lot=self.lot.name, touchdown=self._touchdowns, sites=sites)
+        for entry in sites:
+            if "really" in entry:
+                self._port.record("effect", fault="misplaced", site=entry["site"], really=entry["really"])
 
     def _send_load(self) -> None:
         name, self._wrong_name = self._wrong_name or self.lot.name, None

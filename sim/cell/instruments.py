@@ -30,14 +30,15 @@ class InstrumentServer:
 
     def ask(self, line: str) -> Answers:
         """What is answered to ``line``."""
-        answer = self._model.answer(line)
-        changed = self._fault(self.name, line, answer)
-        if changed is None or list(changed) == [(0, answer)]:
-            self._record("ask", self.name, line=line, answer=answer)
-            return answer
-        given = [text if not delay_ns else {"answer": text, "after_s": delay_ns / 1e9} for delay_ns, text in changed]
-        self._record("ask", self.name, line=line, answer=answer, instead=given)
-        return changed
+        true = self._model.answer(line)
+        given = self._fault(self.name, line, true)
+        if given is None or list(given) == [(0, true)]:
+            self._record("ask", self.name, line=line, answer=true)
+            return true
+        delay_ns, answer = min(given, default=(0, None))
+        late = {"after_s": delay_ns / 1e9} if delay_ns else {}
+        self._record("ask", self.name, line=line, answer=answer, true=true, **late)
+        return given
 
     async def start(self) -> None:
         """Listen on a free loopback port."""

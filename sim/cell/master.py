@@ -137,7 +137,7 @@ class Master:
         try:
             request = messages.decode(message.payload)
             name, payload = str(request["type"]), dict(request.get("payload") or {})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             self.fail("the handler sent a command that is not understood")
             return
         if name in self._queries:
@@ -149,7 +149,10 @@ class Master:
         elif not self._peer.machine.can(name):
             self.fail(f"the handler sent {name} while the master was {self.state}")
         else:
-            self._commands[name](self, payload)
+            try:
+                self._commands[name](self, payload)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self.fail(f"the handler sent {name} not of the agreed form ({type(error).__name__}: {error})")
 
     def _command_load(self, payload: Json) -> None:
         lot = str(payload.get("lot_number", ""))
@@ -205,7 +208,7 @@ class Master:
             status = messages.decode(message.payload)
             state, reason = str(status["payload"]["state"]), str(status["payload"].get("error_message", ""))
             version = status.get("interface_version", 1)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self.fail(f"the control of site {site} sent a status that is not understood")
             return
         if version != 1 and self.state in CONNECTING:
@@ -238,7 +241,7 @@ class Master:
             return
         try:
             content = messages.decode(message.payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.fail(f"the test program of site {site} sent a {kind} that is not JSON")
             return
         listener(self, site, content)
@@ -281,7 +284,7 @@ class Master:
     def _heard_result(self, site: str, content: Json) -> None:
         records = content.get("payload")
         try:
-            part = part_result(records, site)
+            part = part_result(records, site, self._touchdown.part_of(site))
             assert isinstance(records, list)
             self._on_result(site, records)
         except ValueError as error:

@@ -258,13 +258,13 @@ class ModelledSequencer:
             return
         try:
             command = messages.decode(message.payload)
-            name, sites = command["command"], command["sites"]
+            name, is_meant = str(command["command"]), self._site in command["sites"]
             if command["type"] != "cmd":
                 raise ValueError("type is not cmd")
-        except (ValueError, KeyError, RecursionError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             self.end(1, "a command that is not understood")
             return
-        if self._site not in sites:
+        if not is_meant:
             return
         handler = self._handlers.get(name)
         try:

@@ -59,7 +59,8 @@ class InstrumentFault(Fault):
             if past < 0 or (self.count is not None and past >= self.count):
                 return None
             if self.count is not None:
-                stage.note(instrument=instrument, question=question)
+                found = _CHANNEL.search(question)
+                stage.note(instrument=instrument, question=question, **({"site": found[1]} if found else {}))
             return altered(answer)
 
         stage.on_replies(rule)
