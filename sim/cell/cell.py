@@ -75,7 +75,9 @@ class Cell:
         self.ports: list[CellPort] = []
         self.tasks: list[asyncio.Task[None]] = []
         record = kernel.journal.record
-        self._broker = Broker(now_ns=lambda: kernel.now_ns, record=record, tcp=real is not None)
+        self._broker = Broker(
+            now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=real is not None or cell.port != 0
+        )
         self._seams = Seams(self._broker)
         self._instruments = {
             name: InstrumentServer(
@@ -109,7 +111,7 @@ class Cell:
             self._launcher,
             self._broker,
             python=self._real.python,
-            device_id=self._scenario.cell.device_id,
+            topics=self._topics,
             environment=lambda: {
                 self._scenario.instruments[name].variable: server.address
                 for name, server in self._instruments.items()

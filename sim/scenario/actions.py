@@ -242,12 +242,13 @@ class Action(Choice):
         reference = handler(core)
         schema = handler.resolve_ref_schema(reference)
         faults = {name: (fault, _inlined(fault.model_json_schema())) for name, fault in palette().items()}
+        own = schema["properties"]
         whole = {**schema, "additionalProperties": False}
-        whole["properties"] = {**schema["properties"], **{name: about for name, (_, about) in faults.items()}}
+        whole["properties"] = {**own, **{name: about for name, (_, about) in faults.items()}}
         short = [_short_schema(name, fault, about) for name, (fault, about) in faults.items() if fault.main]
         about: JsonSchemaValue = {key: whole.pop(key) for key in ("title", "description") if key in whole}
         schema.clear()
-        schema.update(about | {"anyOf": [whole, *short]})
+        schema.update(about | {"properties": own, "anyOf": [whole, *short]})
         return reference
 
 
