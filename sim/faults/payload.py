@@ -156,7 +156,7 @@ class Oversized(_Payload):
 
     def altered(self, payload: bytes, stage: Stage) -> bytes:
         """The same with a long field at the end."""
-        missing = max(0, self.size - len(payload) - 16)
+        missing = max(0, self.size - len(payload) - 15)
         return payload[:-1] + b', "padding": "' + b"x" * missing + b'"}'
 
 
