@@ -171,7 +171,7 @@ class Facts:
         standing = next((strike for strike in self.strikes if strike.last_ns is None), None)
         if standing is not None:
             return f"the scenario's {standing.name} never ended"
-        what = f"the scenario's {self.strikes[-1].name}" if self.strikes else "the last soft error"
+        what = f"the scenario's {self.strikes[-1].name}" if self.strikes else "the soft error"
         return f"nobody pressed reset after {what}"
 
     # messages ------------------------------------------------------------------------------------------------------

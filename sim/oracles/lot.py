@@ -19,8 +19,6 @@ def _lot_completes(facts: Facts) -> Answer:
     ):
         return Answer("holds", f"{len(binned)} devices were sorted and the lot was unloaded")
     so_far = f"{len(binned)} of {facts.lot_size} devices were sorted"
-    if facts.strikes and facts.reset_after_faults() is None:
-        return Answer("unknown", f"{so_far}; {facts.why_no_reset}")
     cause = [*facts.of_kind("problem")] or [*_soft_errors(facts)]
     if cause:
         first = cause[0]
@@ -168,7 +166,7 @@ LOT_ORACLES = (
         "lot completes",
         "Every device of the lot is tested and sorted, and the lot is unloaded.",
         _lot_completes,
-        "a run in which no fault of the scenario was left without a reset",
+        "the run began",
     ),
     Oracle(
         "one result per device",

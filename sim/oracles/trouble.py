@@ -207,12 +207,12 @@ def _say_why(facts: Facts) -> Iterator[Case]:
 
 
 def _comes_back(facts: Facts) -> Answer:
-    """After the last fault, or the last soft error when there is none, a reset leads to another sorted touchdown."""
-    failed = [s.begin for s in facts.once(master_spans) if s.state == "softerror" and s.begin]
-    causes = [strike.event for strike in facts.strikes] or failed
+    """After the last fault, or the first soft error when there is none, a reset leads to another sorted touchdown."""
+    failed = (span.begin for span in facts.once(master_spans) if span.state == "softerror")
+    cause = facts.strikes[-1].event if facts.strikes else next(failed, None)
     after = facts.reset_after_faults()
-    if after is None or not causes or after.seq < causes[-1].seq:
-        return Answer("unknown", facts.why_no_reset if causes else "nothing went wrong")
+    if after is None or cause is None:
+        return Answer("unknown", facts.why_no_reset if cause else "nothing went wrong")
     for event in facts.of_kind("sorted", "lot"):
         if event.seq > after.seq:
             took_s = (event.t_ns - after.t_ns) / NS_PER_S
@@ -224,7 +224,7 @@ def _comes_back(facts: Facts) -> Answer:
     if facts.stopped and facts.end_ns - after.t_ns < _ns(patience_s):
         return Answer("unknown", "the run was stopped too soon after the operator's reset")
     text = f"no device was sorted any more after the operator's reset {at(after)}"
-    return Answer("violated", text, (causes[-1].seq, after.seq))
+    return Answer("violated", text, (cause.seq, after.seq))
 
 
 TROUBLE_ORACLES = (
@@ -261,6 +261,6 @@ TROUBLE_ORACLES = (
         "the cell comes back",
         "When the faults have stopped and the operator has pressed reset, another touchdown is sorted.",
         _comes_back,
-        "an operator's reset after the last fault, or after the last soft error when the scenario has no fault",
+        "an operator's reset after the last fault, or after a soft error when the scenario has no fault",
     ),
 )

@@ -109,7 +109,7 @@ def remembering(*, shared: bool, when: Callable[[int], bool]) -> Callable[[Patch
 
         def make(measure: Callable[..., Any]) -> Callable[..., Any]:
             def changed(program: ModelledSequencer, test: Any, inputs: Any) -> Any:
-                values = measure(program, test, inputs)
+                values = yield from measure(program, test, inputs)
                 if test.instance != "vout_1":
                     return values
                 count[0] += 1
@@ -173,12 +173,11 @@ def hangs(after: int) -> Callable[[Patch], None]:
 
 
 def talks_after_death(patch: Patch) -> None:
-    def kill(self: ModelledSequencer) -> None:
-        self.was_killed = True
-        self._on_exit(-9, "")
+    def end(self: ModelledSequencer, code: int, last_words: str) -> None:
+        self._on_exit(code, last_words)
         self._on_exit = lambda code, last_words: None
 
-    patch.setattr(ModelledSequencer, "kill", kill)
+    patch.setattr(ModelledSequencer, "end", end)
 
 
 def bad_exit(patch: Patch) -> None:

@@ -73,4 +73,4 @@ def test_the_text_says_why_no_reset_counts():
 
     assert why(fault(1, "disk_full")) == "the scenario's disk_full never ended"
     assert why(fault(1, "segfault", site=0)) == "nobody pressed reset after the scenario's segfault"
-    assert why() == "nobody pressed reset after the last soft error"
+    assert why() == "nobody pressed reset after the soft error"

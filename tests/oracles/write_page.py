@@ -35,8 +35,9 @@ operation (see the quirks in [protocol.md](protocol.md)).
   are: crashes end in soft error, deadlines are kept, the STDF file is recoverable, nothing is left behind, the cell
   comes back. A fault that waits for its message concerns nobody before it strikes; a result that it delayed or copied
   is not judged where it arrives.
-- `lot completes` and `the cell comes back` ask for a reset by the operator after the faults are over. Without one, and
-  for a fault that never ends (disk full for good), they are unknown where the lot was not completed.
+- `lot completes` is no promise of a program but what the floor wants: an incomplete lot violates it, whoever caused it.
+- `the cell comes back` asks for a reset by the operator after the faults are over. Without one, and for a fault that
+  never ends (disk full for good), it is unknown.
 - The STDF file may lack results that are malformed, that a fault tampered with, or that came while a fault hindered
   writing (disk full, read-only folder, leftover file); after such a fault `stdf agrees` is unknown.
 
