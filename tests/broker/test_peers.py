@@ -241,6 +241,26 @@ def test_a_bad_topic_is_refused_in_one_sentence(topic):
     virtual(story)
 
 
+def test_sessions_filters_and_retained_messages_have_limits_that_are_told():
+    async def story(w: Virtual) -> None:
+        first = w.client("a").subscribe(("x", 0), ("y", 0), ("z", 0)).subscribe(("x", 1))
+        w.client("b")
+        third = w.client("c")
+        await w.settle()
+        assert first.codes == [0, 0, 0x80, 1] and third.answers == [(3, False)]
+        for topic in ("r1", "r2", "r1", "x"):
+            w.broker.publish("m", topic, b"kept", 0, True)
+        await w.settle()
+        assert first.payloads == [b"kept"], "delivered, though not retained"
+
+    log = virtual(story, BrokerOptions(max_sessions=2, max_filters=2, max_retained=2))
+    assert log.brief("refused", "dropped") == [
+        ("refused", "a", "z"),
+        ("refused", "c", "refused"),
+        ("dropped", "m", "x"),
+    ]
+
+
 def test_a_consumer_that_does_not_acknowledge_gets_no_more_than_the_window_and_the_queue():
     async def story(w: Virtual) -> None:
         client = w.client("a", keepalive_s=0).subscribe(("t", 1))
