@@ -217,6 +217,22 @@ def test_a_corrupted_packet_closes_the_connection_as_on_a_real_link():
     assert "QoS 3" in virtual(story).of("disconnect")[0][3]["detail"]
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [b"\x36\x05\0\1t\0\1", b"\x30\x01t", b"\x10\0", b"\xd1\0", b"\x40\1x", b"\x30\xff\xff\xff\xff\1", b"\0\0"],
+)
+def test_a_client_that_gets_garbage_closes_the_connection(garbage):
+    async def story(w: Virtual) -> None:
+        client = w.client("a").subscribe(("t", 0))
+        await w.settle()
+        w.broker.packet_fault = lambda _, way, p: [(0, garbage if way == "out" else p)]
+        w.broker.publish("m", "t", b"x")
+        await w.settle()
+        assert client.ended == ["protocol error"] and client.got == []
+
+    assert virtual(story).brief("disconnect") == [("disconnect", "a", "closed")]
+
+
 def test_a_failing_tap_is_reported_to_the_loop_and_the_message_goes_on():
     async def story(w: Virtual) -> None:
         told: list[dict[str, object]] = []
