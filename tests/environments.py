@@ -1,7 +1,7 @@
-"""Virtual environments for programs that tests start: made once, kept in the user's cache, safe to share.
+"""Environments for programs that tests and measurements start: made once, cached, safe to ask for in parallel.
 
-An environment is known by its name and a hash of interpreter and requirements, so another set of versions is another
-environment. Two test runs that want the same one at the same time wait for each other (a file lock).
+A foreign program never shares an interpreter with drycell: it gets a virtual environment of its own, known by a hash
+of the interpreter, its requirements and its further steps.
 """
 
 import fcntl
@@ -10,33 +10,42 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def environment(name: str, requirements: list[str], python: str | None = None) -> Path:
-    """The folder of a virtual environment with ``requirements``; its interpreter is ``bin/python`` in it.
+def environment(
+    name: str, requirements: Sequence[str], python: str | None = None, steps: Sequence[Sequence[str]] = ()
+) -> Path:
+    """The interpreter of a virtual environment called ``name`` that has ``requirements``; made on first use.
 
-    ``python``: interpreter to build it with, by default the running one. Raises RuntimeError with what pip said.
+    ``python`` makes it (this interpreter when None); ``steps`` are argument lists that its interpreter is run with
+    after the installation. Raises ``RuntimeError`` with what the failing command said.
     """
-    python = python or sys.executable
-    version = subprocess.run([python, "-VV"], check=True, capture_output=True, text=True).stdout
-    digest = hashlib.sha256("\n".join([version, *requirements]).encode()).hexdigest()[:12]
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drycell" / "envs"
-    base.mkdir(parents=True, exist_ok=True)
-    home = base / f"{name}-{digest}"
-    with (base / f"{home.name}.lock").open("w") as lock:
+    base = python or sys.executable
+    version = _run([base, "-c", "import sys; print(sys.version)"])
+    lines = [version, *requirements, *("\0".join(step) for step in steps)]
+    key = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drycell" / "envs"
+    cache.mkdir(parents=True, exist_ok=True)
+    folder = cache / f"{name}-{key}"
+    interpreter = folder / "bin" / "python"
+    with (cache / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / ".ready").exists():
-            shutil.rmtree(home, ignore_errors=True)
-            _must([python, "-m", "venv", str(home)])
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            _run([base, "-m", "venv", str(folder)])
             if requirements:
-                pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-                _must([*pip, *requirements])
-            (home / ".ready").touch()
-    return home
+                pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+                _run([str(interpreter), *pip, *requirements])
+            for step in steps:
+                _run([str(interpreter), *step])
+            (folder / "complete").touch()
+    return interpreter
 
 
-def _must(command: list[str]) -> None:
+def _run(command: Sequence[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr or done.stdout}")
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr or done.stdout}")
+    return done.stdout

@@ -217,7 +217,7 @@ print(statistics.median(times[3:]) * 1e3)
 
 def paho_round_trips() -> None:
     """Request and response between two default paho clients, against stock amqtt and mosquitto."""
-    python = environment("paho-mqtt", ["paho-mqtt==2.1.0"]) / "bin" / "python"
+    python = environment("paho-mqtt", ["paho-mqtt==2.1.0"])
     print("\nrequest and response of two default paho 2.1.0 clients, median ms")
     print(f"{'QoS':>4} {'ours':>8} {'stock':>8} {'mosquitto':>10} {'stock : ours':>13} {'mosquitto : ours':>17}")
     for qos in (0, 1, 2):

@@ -39,7 +39,7 @@ async def output(*command: str | Path, within_s: float = 60) -> str:
 @pytest.mark.xdist_group("environments")
 def test_an_unmodified_client_works_or_is_told_why_not(case):
     requirements, script, arguments, expected = CASES[case]
-    python = environment(requirements[0].partition("==")[0], requirements) / "bin" / "python"
+    python = environment(requirements[0].partition("==")[0], requirements)
 
     async def story() -> str:
         async with serving() as broker:
@@ -71,7 +71,7 @@ def test_mosquitto_pub_and_sub(qos):
 @pytest.mark.xdist_group("environments")
 def test_a_default_paho_client_completes_qos_2_without_waiting_for_delayed_acknowledgements():
     """40 exchanges of QoS 2 would wait 88 ms each, together 3.5 s, without quick acknowledgement."""
-    python = environment("paho-mqtt", ["paho-mqtt==2.1.0"]) / "bin" / "python"
+    python = environment("paho-mqtt", ["paho-mqtt==2.1.0"])
     code = (
         "import sys,time,threading,paho.mqtt.client as m\n"
         "c=m.Client(m.CallbackAPIVersion.VERSION2,client_id='a'); up=threading.Event()\n"
