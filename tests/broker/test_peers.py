@@ -206,6 +206,17 @@ def test_a_packet_fault_sees_each_packet_of_both_directions_and_can_delay_it_in_
     assert virtual(story).of("message")[0][0] == 1_000_000_000
 
 
+def test_a_delayed_connect_holds_back_what_was_sent_behind_it():
+    async def story(w: Virtual) -> None:
+        w.broker.packet_fault = lambda _, way, p: [(3_000_000_000 if way == "in" and p[0] >> 4 == 1 else 0, p)]
+        client = w.client("a").subscribe(("t", 0))
+        client.mqtt.publish("t", b"x")
+        await w.at(5)
+        assert client.answers == [(0, False)] and client.payloads == [b"x"]
+
+    assert [t for t, *_ in virtual(story)] == [3_000_000_000] * 3
+
+
 def test_a_corrupted_packet_closes_the_connection_as_on_a_real_link():
     async def story(w: Virtual) -> None:
         w.broker.packet_fault = lambda _, way, p: [(0, b"\x36" + p[1:] if way == "in" and p[0] >> 4 == 3 else p)]
