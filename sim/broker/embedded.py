@@ -28,7 +28,7 @@ from drycell.sim.broker.messages import BrokerOptions, Message, PacketFault
 from drycell.sim.broker.outbox import Outbox
 from drycell.sim.broker.retained import RetainedStore
 from drycell.sim.broker.router import Router
-from drycell.sim.broker.session import Delivery, SimSession
+from drycell.sim.broker.session import SimSession
 from drycell.sim.broker.topics import FilterIndex, filter_fault
 
 _ACCEPT_TURNS = 4
@@ -269,8 +269,7 @@ class EmbeddedBroker(AmqttBroker):
                 self.hooks.fire(BrokerEvents.CLIENT_SUBSCRIBED, client_id=session.name, topic=topic_filter, qos=qos)
                 for kept in self.retained.matching(topic_filter):
                     if self.hooks.allow(session, kept.topic, Action.RECEIVE):
-                        delivery = Delivery(kept.topic, bytes(kept.data), min(qos, kept.qos or 0), True)
-                        self.outbox.deliver(session, delivery)
+                        self.outbox.deliver(session, kept.topic, bytes(kept.data), min(qos, kept.qos or 0), True)
 
     def _grant(self, session: SimSession, topic_filter: str, qos: int) -> int:
         reason = filter_fault(topic_filter)
@@ -352,11 +351,10 @@ class EmbeddedBroker(AmqttBroker):
         if message.retain:
             source, _ = self._sessions.get(message.sender, (None, None))
             self.retained.keep(source, message)
-        for session, granted in self._index.match(message.topic):
-            if self.hooks.allow(session, message.topic, Action.RECEIVE):
-                self.outbox.deliver(
-                    session, Delivery(message.topic, message.payload, min(granted, message.qos), False)
-                )
+        topic = message.topic
+        for session, granted in self._index.match(topic):
+            if self.hooks.allow(session, topic, Action.RECEIVE):
+                self.outbox.deliver(session, topic, message.payload, min(granted, message.qos), False)
 
     # -------------------------------------------------------------------------------------- amqtt's own ways in
     async def _broadcast_message(
