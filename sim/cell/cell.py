@@ -71,7 +71,9 @@ class Cell:
         request = PopulationRequest(scenario.seed, devices.lot, devices.size, devices.defects, dict(devices.spread))
         self._population = registry().population(devices.model, request)
         record = kernel.journal.record
-        self._broker = Broker(now_ns=lambda: kernel.now_ns, record=record, tcp=real is not None)
+        self._broker = Broker(
+            now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=real is not None or cell.port != 0
+        )
         self._instruments = {
             name: InstrumentServer(name, registry().instrument(instrument.model, self._device_at), record)
             for name, instrument in scenario.instruments.items()

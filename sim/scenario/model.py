@@ -168,6 +168,8 @@ class Cell(Section):
     """Which protocol its parties speak."""
     device_id: TopicLevel = "demo"
     """Name of the cell on MQTT: one topic level."""
+    port: Whole = Field(default=0, ge=0, le=65_535)
+    """TCP port of the broker on 127.0.0.1; 0 takes a free one, and none on rung model."""
     sites: SitesForm = (0,)
     """Site numbers, or how many sites (numbered from 0)."""
     layout: Mapping[SiteKey, tuple[Whole, Whole]] = {}

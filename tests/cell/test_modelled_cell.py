@@ -1,12 +1,14 @@
 """A whole cell on rung model: what happens to a lot, and to everything that can go wrong with it."""
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from drycell.runtime.stdf import read
+from drycell.sim.errors import DrycellError
 from drycell.sim.scenario import canonical
 
 KILL = {"kill": {"site": 0}}
@@ -253,3 +255,12 @@ def test_the_stdf_file_agrees_with_the_journal(fly):
     bins = {r["HBIN_NUM"]: r["HBIN_CNT"] for r in records if r.name == "HBR" and r["HEAD_NUM"] == 255}
     assert bins == flight.result.hard_bins
     assert records[-1].name == "MRR"
+
+
+def test_an_occupied_port_is_said_in_one_sentence(fly):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(DrycellError, match=f"can not listen on 127.0.0.1 port {port}: another program has it"):
+            fly(cell={"port": port})
