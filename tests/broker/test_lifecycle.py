@@ -88,8 +88,11 @@ def test_tls_and_credentials_let_the_right_client_in(certificate, password, code
             assert await raw.closed() and "bad user name or password" in log[0][2]["detail"]
         else:
             assert await raw.ping() == []
+        half = socket.create_connection(("127.0.0.1", listening.port))  # stays in the TLS handshake
+        await asyncio.sleep(0.02)
+        await asyncio.wait_for(listening.stop(), 5)
+        half.close()
         raw.close()
-        await listening.stop()
 
     run(story())
 
