@@ -79,7 +79,7 @@ class Cell:
             for name, instrument in scenario.instruments.items()
         }
         self._launcher = None if real is None else Launcher(run_dir)
-        self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, tester="drycell")
+        self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, scenario.stdf.cost_per_test_ms)
         self._programs = self._make_programs()
         self._make_peers()
 
