@@ -1,0 +1,104 @@
+"""Payloads of dialect ``semi-ate``, as plain dictionaries, and their JSON text.
+
+Shapes as measured on packages 1.0.17. ``sites`` are strings everywhere; flag fields are integers.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Json = dict[str, Any]
+
+OPTION_NAMES = (
+    "stop_on_fail",
+    "single_step",
+    "stop_on_test",
+    "trigger_on_test",
+    "trigger_on_fail",
+    "trigger_site_specific",
+)
+OPTION_OFF: Json = {"active": False, "value": -1}
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """JSON text in UTF-8; NaN and Infinity appear as those words, as the packages write them."""
+    return json.dumps(message).encode()
+
+
+def decode(payload: bytes) -> Json:
+    """The dictionary in ``payload``. Raises ValueError when it is no JSON object in UTF-8."""
+    message = json.loads(payload)
+    if not isinstance(message, dict):
+        raise ValueError(f"a JSON object was expected, not {type(message).__name__}")
+    return message
+
+
+def command(name: str, sites: Sequence[str], **extra: Any) -> Json:
+    """A command to test programs or controls."""
+    return {"type": "cmd", "command": name, "sites": list(sites), **extra}
+
+
+def program_status(state: str) -> Json:
+    """A test program's state."""
+    return {
+        "type": "status",
+        "framework_version": 1,
+        "test_version": "N/A",
+        "payload": {"state": state, "message": ""},
+        "state": state,
+    }
+
+
+def program_will(payload_state: str | int = "crash") -> Json:
+    """A test program's last will."""
+    return {**program_status("crash"), "payload": {"state": payload_state}}
+
+
+def control_status(state: str, error_message: str = "") -> Json:
+    """A control's state."""
+    return {
+        "type": "status",
+        "interface_version": 1,
+        "software_version": 1,
+        "payload": {"state": state, "error_message": error_message},
+    }
+
+
+def master_status(state: str, message: str | None = None) -> Json:
+    """The master's state."""
+    return {
+        "type": "status",
+        "interface_version": 1,
+        "state": state,
+        "payload": {"state": state, "message": message},
+    }
+
+
+def handler_status(state: str, message: str = "") -> Json:
+    """The handler's state."""
+    return {"type": "status", "payload": {"state": state, "message": message}}
+
+
+def typed(kind: str, payload: Any) -> Json:
+    """Any message that is just a type and its payload."""
+    return {"type": kind, "payload": payload}
+
+
+def job_data(options: Mapping[str, Json], sites_info: Sequence[Json]) -> Json:
+    """The options and devices of one ``next``."""
+    return {**{name: dict(options.get(name, OPTION_OFF)) for name in OPTION_NAMES}, "sites_info": list(sites_info)}
+
+
+def io_request(peripheral: str, ioctl: str, parameters: Json) -> Json:
+    """A test program's request to a peripheral."""
+    return {
+        "type": "io-control-request",
+        "periphery_type": peripheral,
+        "ioctl_name": ioctl,
+        "parameters": parameters,
+    }
+
+
+def io_response(ioctl: str, result: Any) -> Json:
+    """A peripheral's answer."""
+    return {"type": "io-control-response", "ioctl_name": ioctl, "result": result}

@@ -1,0 +1,203 @@
+"""What a test program measures, against which limits and into which bins: the modelled sequencer's program.
+
+Read from the same two sources as the real program: the Semi-ATE definitions tree (tests, limits, numbers, bins) and
+``measures.json`` (which question to the meter stands behind each output). Pure: text in, values out.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drycell.sim.errors import DrycellError
+
+REDUCTIONS: Mapping[str, Any] = {"min": min, "max": max, "span": lambda values: max(values) - min(values)}
+"""How an output may be made from the values of another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input parameter; ``shmoo`` says whether ``setparameter`` may change it within ``low``..``high``."""
+
+    value: float
+    low: float
+    high: float
+    shmoo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output parameter. ``limits`` are the test limits where given, else the spec limits, else infinite."""
+
+    name: str
+    test_num: int
+    limits: tuple[float, float]
+    specs: tuple[float, float]
+    exp10: int
+    unit: str
+    fmt: str
+    mpr: bool
+    bin: int
+    bin_passes: bool
+    ask: str | None
+    of: str | None
+    reduce: str
+    decimals: int
+
+    def passes(self, values: Sequence[float]) -> bool:
+        """Whether every value lies within the limits."""
+        low, high = self.limits
+        return all(low <= value <= high for value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class Peripheral:
+    """An io-control call that a test makes before it measures. Parameter values ``$name`` are input parameters."""
+
+    kind: str
+    ioctl: str
+    parameters: Mapping[str, Any]
+
+    def filled(self, inputs: Mapping[str, float]) -> dict[str, Any]:
+        """The parameters with the present input values put in."""
+        return {key: _fill(value, inputs) for key, value in self.parameters.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One test of the program, in the order of the sequence."""
+
+    instance: str
+    test_num: int
+    alarm_bin: int
+    inputs: Mapping[str, Input]
+    outputs: tuple[Output, ...]
+    settle_input: str | None
+    peripheral: Peripheral | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramModel:
+    """A whole program. ``bin_table``: hard bin -> its soft bins; ``strategies``: site layout -> stages per test."""
+
+    name: str
+    tests: tuple[Test, ...]
+    bin_table: Mapping[int, tuple[int, ...]]
+    bin_names: Mapping[int, str]
+    strategies: Mapping[tuple[tuple[int, int], ...], Any]
+
+    def hard_bin(self, soft_bin: int) -> int | None:
+        """The hard bin that ``soft_bin`` belongs to, None when the table has none."""
+        return next((hard for hard, softs in self.bin_table.items() if soft_bin in softs), None)
+
+
+def _fill(value: Any, inputs: Mapping[str, float]) -> Any:
+    if isinstance(value, str) and value.startswith("$"):
+        return inputs[value[1:]]
+    if isinstance(value, list):
+        return [_fill(item, inputs) for item in value]
+    return value
+
+
+def load(definitions: Path, measures: Path) -> ProgramModel:
+    """The program of a definitions tree. ``<definitions>/../binning.json`` holds the bin table.
+
+    Raises DrycellError naming the file and key that is missing or wrong.
+    """
+    sequence = _read_only(definitions / "sequence")
+    program = _read_only(definitions / "program")[0]
+    details = {
+        entry["name"]: entry for path in sorted((definitions / "test").glob("*.json")) for entry in _read(path)
+    }
+    meter = _read(measures)
+    bins = _read(definitions.parent / "binning.json")["bin-table"]
+    try:
+        ordered = sorted(sequence, key=lambda entry: int(entry["test_order"]))
+        tests = tuple(_test(entry["definition"], details[entry["test"]]["definition"], meter) for entry in ordered)
+        table: dict[int, tuple[int, ...]] = {}
+        for row in bins:
+            table[int(row["HBIN"])] = (*table.get(int(row["HBIN"]), ()), int(row["SBIN"]))
+        return ProgramModel(
+            name=program["prog_name"],
+            tests=tests,
+            bin_table=table,
+            bin_names={int(row["SBIN"]): row["SBINNAME"] for row in bins},
+            strategies=_strategies(_read_only(definitions / "hardware")[0], program),
+        )
+    except KeyError as error:
+        raise DrycellError(f"{definitions} and {measures}: {error.args[0]!r} is missing; see docs/demo.md") from None
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise DrycellError(f"{path} is missing; a program's definitions need it") from None
+    except (ValueError, OSError) as error:
+        raise DrycellError(f"{path} is not readable JSON: {error}") from None
+
+
+def _read_only(folder: Path) -> Any:
+    """The content of the one JSON file in ``folder``."""
+    files = sorted(folder.glob("*.json"))
+    if len(files) != 1:
+        raise DrycellError(f"{folder} holds {len(files)} JSON files; exactly one program is expected there")
+    return _read(files[0])
+
+
+def _test(entry: dict[str, Any], detail: dict[str, Any], meter: dict[str, Any]) -> Test:
+    instance = entry["description"]
+    measured = meter["tests"].get(instance, {})
+    call = measured.get("peripheral")
+    return Test(
+        instance=instance,
+        test_num=int(entry["test_num"]),
+        alarm_bin=int(entry["sbin"]),
+        inputs={
+            name: Input(float(spec["value"]), float(spec["min"]), float(spec["max"]), bool(spec["shmoo"]))
+            for name, spec in entry["input_parameters"].items()
+        },
+        outputs=tuple(
+            _output(f"{instance}.{name}", spec, bool(detail["output_parameters"][name]["mpr"]), meter["outputs"])
+            for name, spec in entry["output_parameters"].items()
+        ),
+        settle_input=measured.get("settle_input"),
+        peripheral=Peripheral(call["periphery_type"], call["ioctl_name"], call["parameters"]) if call else None,
+    )
+
+
+def _output(name: str, spec: dict[str, Any], mpr: bool, asked: dict[str, Any]) -> Output:
+    source = asked[name]
+    return Output(
+        name=name,
+        test_num=int(spec["test_num"]),
+        limits=(_limit(-math.inf, spec["ltl"], spec["lsl"]), _limit(math.inf, spec["utl"], spec["usl"])),
+        specs=(float(spec["lsl"]), float(spec["usl"])),
+        exp10=int(spec["exp10"]),
+        unit=spec["unit"],
+        fmt=spec["fmt"],
+        mpr=mpr,
+        bin=int(spec["Binning"]["bin"]),
+        bin_passes=int(spec["Binning"]["result"]) == 1,
+        ask=source.get("ask"),
+        of=source.get("of"),
+        reduce=source.get("reduce", "min"),
+        decimals=int(source.get("decimals", 9)),
+    )
+
+
+def _limit(default: float, *candidates: float) -> float:
+    """The first finite candidate: test limit before spec limit."""
+    return next((float(value) for value in candidates if math.isfinite(value)), default)
+
+
+def _strategies(hardware: dict[str, Any], program: dict[str, Any]) -> dict[tuple[tuple[int, int], ...], Any]:
+    chosen = program["execution_sequence"]
+    found = {}
+    for config in hardware["definition"]["Parallelism"][program["base"]]:
+        stages = {entry["id"]: entry["stages"] for entry in config["configs"]}
+        layout = tuple((int(x), int(y)) for x, y in config["sites"])
+        found[layout] = [stages[number] for number in chosen.get(config["name"], ())]
+    return found

@@ -1,0 +1,120 @@
+"""The journal: everything that happens in a run, one JSON line per event, in one total order.
+
+Rules
+- The first line is the header with the format version. Every other line starts ``seq, t_ns, actor, kind``.
+- An event is handed to the operating system before anybody acts on it: killing the simulator loses nothing.
+- Only simulated facts go in: no process ids, no ports, no wall time, no absolute path. Equal runs are equal bytes.
+"""
+
+import hashlib
+import os
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from drycell.sim.errors import DrycellError
+
+FORMAT = 1
+_HEADER_KEY = "drycell_journal"
+
+
+class Event(NamedTuple):
+    """One line of a journal. ``fields`` holds everything behind seq, t_ns, actor and kind."""
+
+    seq: int
+    t_ns: int
+    actor: str
+    kind: str
+    fields: dict[str, Any]
+
+
+Watcher = Callable[[Event], None]
+
+
+class Journal:
+    """Appends events to ``path`` (or to nowhere when None) and keeps their running SHA-256."""
+
+    def __init__(self, now_ns: Callable[[], int], path: Path | None = None, **header: Any) -> None:
+        self._now_ns = now_ns
+        self._fd = -1 if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        self._hash = hashlib.sha256()
+        self._watchers: list[Watcher] = []
+        self.count = 0
+        self._put({_HEADER_KEY: FORMAT, **header})
+
+    def record(self, kind: str, actor: str, /, **fields: Any) -> int:
+        """Write one event at the present simulated instant; returns its sequence number (from 1)."""
+        self.count += 1
+        event = Event(self.count, self._now_ns(), actor, kind, fields)
+        self._put({"seq": event.seq, "t_ns": event.t_ns, "actor": actor, "kind": kind, **fields})
+        for watcher in self._watchers:
+            watcher(event)
+        return event.seq
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call ``watcher`` with every event from now on, after it was written."""
+        self._watchers.append(watcher)
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of all bytes written so far."""
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _put(self, line: dict[str, Any]) -> None:
+        data = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+        self._hash.update(data)
+        if self._fd >= 0:
+            os.write(self._fd, data)
+
+
+def read(path: Path) -> Iterator[Event]:
+    """The events of a journal file, in order. A last line cut off by a crash is left out.
+
+    Raises DrycellError for a file that is no journal or of an unknown format version.
+    """
+    with path.open("rb") as file:
+        _check_header(path, file.readline())
+        for number, line in enumerate(file, start=2):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                data = orjson.loads(line)
+                yield Event(data.pop("seq"), data.pop("t_ns"), data.pop("actor"), data.pop("kind"), data)
+            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+                raise DrycellError(f"{path}, line {number}: not an event of a journal ({error})") from None
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The header line of a journal file. Raises DrycellError as :func:`read`."""
+    with path.open("rb") as file:
+        return _check_header(path, file.readline())
+
+
+def _check_header(path: Path, line: bytes) -> dict[str, Any]:
+    try:
+        header = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        header = None
+    if not isinstance(header, dict) or _HEADER_KEY not in header:
+        raise DrycellError(f"{path} is not a drycell journal: its first line has no {_HEADER_KEY!r}")
+    if header[_HEADER_KEY] != FORMAT:
+        found = header[_HEADER_KEY]
+        raise DrycellError(f"{path} has journal format {found!r}; this drycell reads format {FORMAT} only")
+    return header
+
+
+def payload_fields(payload: bytes) -> dict[str, str]:
+    """A payload as sent, ready for an event: as text when it is UTF-8, else in Base64."""
+    try:
+        return {"payload": payload.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"payload_b64": b64encode(payload).decode("ascii")}

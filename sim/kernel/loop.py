@@ -1,0 +1,153 @@
+"""An asyncio event loop whose time is the simulated clock.
+
+The loop is asyncio's own; only its selector is ours. asyncio calls ``select()`` when it has run everything that was
+ready, and that call is where simulated time passes. The order of simultaneous events, written down once:
+
+1. data before time: whatever a socket or an attached process has ready is handled before the clock moves;
+2. at one instant: asyncio timers (broker, instruments), then SimPy events one by one in SimPy's order (time,
+   priority, insertion), each followed by all asyncio callbacks it made ready, then attached processes by launch rank.
+
+Threads have no place here: ``run_in_executor`` is refused, because a thread's answer would arrive at no defined
+simulated instant.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from drycell.sim.kernel.clock import NS_PER_S, Clock
+from drycell.sim.kernel.pace import Pace, WallClock
+
+_HALF_NS = 0.5e-9
+
+
+class StuckError(Exception):
+    """Nothing is scheduled and nobody is left who could cause an event: the run would wait for ever."""
+
+
+class Attached(Protocol):
+    """Real processes in lockstep with the clock (see drycell.sim.lockstep)."""
+
+    def settle(self) -> bool:
+        """Let processes run and deliver what they sent. True when something happened, False when all are idle."""
+
+    def next_ns(self) -> int | None:
+        """The earliest deadline of any attached process, None when there is none."""
+
+    def fire(self, now_ns: int) -> None:
+        """Run the processes that are due at ``now_ns``, in launch order."""
+
+
+class _Selector(selectors.BaseSelector):
+    """Polls real descriptors without waiting; when all is quiet, steps the simulation instead."""
+
+    def __init__(self, clock: Clock, pace: Pace) -> None:
+        self._real = selectors.DefaultSelector()
+        self._clock = clock
+        self._wall = None if pace.factor is None else WallClock(pace.factor)
+        self.loop: KernelLoop
+        self.attached: Attached | None = None
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self._wall is not None:
+            return self._paced(self._wall, timeout)
+        ready = self._real.select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if self.attached is not None and self.attached.settle():
+            return self._real.select(0)
+        instant = self._next_ns()
+        if instant is None:
+            raise StuckError("nothing is scheduled and nobody is left who could send anything")
+        self._run_instant(instant)
+        return []
+
+    def _paced(self, wall: WallClock, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0:
+            return self._real.select(0)
+        instant = self._next_ns()
+        ready = self._real.select(None if instant is None else wall.wait_s(instant))
+        now_ns = max(self._clock.now_ns, wall.now_ns())
+        if instant is None or now_ns < instant:
+            self._clock.advance_to(now_ns)
+            return ready
+        if ready:
+            self._clock.advance_to(instant)  # late: the event keeps its instant, data goes first
+            return ready
+        self._run_instant(instant)
+        return []
+
+    def _next_ns(self) -> int | None:
+        candidates = (
+            self.loop.next_timer_ns(),
+            self._clock.next_ns(),
+            self.attached.next_ns() if self.attached is not None else None,
+        )
+        return min((c for c in candidates if c is not None), default=None)
+
+    def _run_instant(self, instant: int) -> None:
+        """Move to ``instant`` and run what is first there; the loop comes back for the rest."""
+        self._clock.advance_to(instant)
+        if self.loop.next_timer_ns() == instant:
+            return
+        while self._clock.next_ns() == instant:
+            self._clock.step()
+            if self.loop.has_ready():
+                return
+        if self.attached is not None and self.attached.next_ns() == instant:
+            self.attached.fire(instant)
+
+
+class KernelLoop(asyncio.SelectorEventLoop):
+    """asyncio's selector loop on a :class:`Clock`. ``time()`` is in simulated seconds, exact to the nanosecond."""
+
+    _ready: Any
+    _scheduled: Any
+
+    def __init__(self, clock: Clock, pace: Pace) -> None:
+        self.selector = _Selector(clock, pace)
+        self.selector.loop = self
+        self._clock = clock
+        super().__init__(self.selector)
+        self._clock_resolution = _HALF_NS
+
+    def time(self) -> float:
+        return self._clock.now_ns / NS_PER_S
+
+    def call_at(  # type: ignore[override]  # its variadic generics add nothing here
+        self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        whole_ns = round(when * NS_PER_S) / NS_PER_S
+        return super().call_at(whole_ns, callback, *args, context=context)
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
+        raise RuntimeError("no threads on the kernel's loop: their answers would come at no defined simulated time")
+
+    def next_timer_ns(self) -> int | None:
+        """The instant of the earliest live asyncio timer; in the past means now."""
+        scheduled: list[asyncio.TimerHandle] = self._scheduled  # a heap: the head is the earliest
+        if scheduled and not scheduled[0].cancelled():
+            earliest = scheduled[0].when()
+        else:
+            earliest = min((handle.when() for handle in scheduled if not handle.cancelled()), default=-1.0)
+        return None if earliest < 0 else max(self._clock.now_ns, round(earliest * NS_PER_S))
+
+    def has_ready(self) -> bool:
+        """Whether callbacks wait to run at the present instant."""
+        return bool(self._ready)
