@@ -14,7 +14,7 @@ def _chain(here: str) -> None:
     from importlib.machinery import PathFinder
     from importlib.util import module_from_spec
 
-    others = [entry for entry in sys.path if os.path.realpath(entry or ".") != here]  # noqa: PTH
+    others = [entry for entry in sys.path if os.path.realpath(entry or ".") != here]
     spec = PathFinder.find_spec("sitecustomize", others)
     if spec is not None and spec.loader is not None:
         module = module_from_spec(spec)
@@ -23,7 +23,7 @@ def _chain(here: str) -> None:
 
 
 def _enter() -> None:
-    here = os.path.realpath(os.path.dirname(__file__))  # noqa: PTH
+    here = os.path.realpath(os.path.dirname(__file__))
     if os.environ.get("DRYCELL_LOCKSTEP"):
         import drycell_shim.install
 

@@ -66,12 +66,12 @@ ready: deque[Strand] = deque()
 timers: list[tuple[int, int, Strand]] = []
 fd_waiters: dict[Strand, None] = {}
 pending_signals: deque[int] = deque()
-handlers: dict[int, Any] = {}
 
 now = 0  # the kernel's instant of the last RUN, or a later one reached by sleeping below the horizon
 clock = 0  # what the program reads: now plus the ticks of its readings
 tick = 0
 reads = 0
+ran = True  # some thread ran since the last RUN
 _serial = 0
 _threads = 0
 _stale = 0
@@ -210,9 +210,11 @@ def give_way() -> None:
 
 def choose() -> Strand:
     """The next thread to run: ready ones in order, then those whose descriptors are ready, else after the kernel."""
+    global ran
     while not ready:
         if not (fd_waiters and look_for_waiters()):
             idle()
+    ran = True
     return ready.popleft()
 
 
@@ -257,13 +259,7 @@ def reach(instant: int) -> None:
 def deliver_signals() -> None:
     """Run the handlers of pending signals, on the main thread, which holds the baton."""
     while pending_signals:
-        number = pending_signals.popleft()
-        handler = handlers.get(number)
-        if callable(handler):
-            handler(number, None)
-        else:
-            real.signal(number, handler)  # SIG_DFL or SIG_IGN
-            real.raise_signal(number)
+        real.raise_signal(pending_signals.popleft())
 
 
 def start(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Strand:
@@ -278,7 +274,9 @@ def start(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[s
     return strand
 
 
-def _bootstrap(strand: Strand, function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def _bootstrap(
+    strand: Strand, function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
     strand.gate.acquire()
     try:
         function(*args, **kwargs)

@@ -77,7 +77,13 @@ def clock_gettime(clk_id: int, /) -> float:
     return clock_gettime_ns(clk_id) / 1e9
 
 
-_localtime, _gmtime, _ctime, _asctime, _strftime = time.localtime, time.gmtime, time.ctime, time.asctime, time.strftime
+_localtime, _gmtime, _ctime, _asctime, _strftime = (
+    time.localtime,
+    time.gmtime,
+    time.ctime,
+    time.asctime,
+    time.strftime,
+)
 
 
 def localtime(seconds: float | None = None, /) -> time.struct_time:

@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 class Link:
     """One end of one TCP connection."""
 
-    __slots__ = ("announced", "blocked", "consumed", "flags", "local", "lport", "peer", "pport", "sent", "users", "window")
+    __slots__ = (
+        "announced",
+        "blocked",
+        "consumed",
+        "flags",
+        "local",
+        "lport",
+        "peer",
+        "pport",
+        "sent",
+        "users",
+        "window",
+    )
 
     def __init__(self, lport: int, pport: int) -> None:
         self.lport, self.pport = lport, pport

@@ -1,7 +1,7 @@
 """``select.select``, ``poll`` and ``epoll`` on the scheduler.
 
-Rules: counted connections are judged by the counters, everything else by the operating system at this moment; results
-keep the order of registration; timeouts are rounded up to the unit of the real call (1 us for select, 1 ms otherwise).
+Rules: counted connections are judged by the counters, everything else by the operating system at this moment;
+results keep the order of registration; timeouts are rounded up to the unit of the real call (1 us for select, 1 ms otherwise).
 """
 
 from __future__ import annotations

@@ -29,7 +29,6 @@ kill = posix.kill
 getpid = posix.getpid
 getppid = posix.getppid
 urandom = posix.urandom
-signal = _signal.signal
 raise_signal = _signal.raise_signal
 
 

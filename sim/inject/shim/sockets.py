@@ -1,7 +1,7 @@
 """``_socket.socket`` on the scheduler: the descriptor never blocks, the timeout is simulated.
 
-Rules: reads take only announced bytes and wait for real until these have arrived; sends stop at the window; a connection
-to the simulator is opened only while this process runs alone, so that connections arrive in launch order.
+Rules: reads take only announced bytes and wait for real until these have arrived; sends stop at the window; a
+connection to the simulator is opened only while this process runs alone, so that connections arrive in launch order.
 """
 
 from __future__ import annotations

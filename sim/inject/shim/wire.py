@@ -1,4 +1,4 @@
-"""The lockstep wire protocol, version 1: message layouts shared by both ends (``docs/lockstep.md`` is the specification).
+"""The lockstep wire protocol, version 1: message layouts shared by both ends (specified in ``docs/lockstep.md``).
 
 Rules: one datagram per message on an AF_UNIX SOCK_SEQPACKET socket; little endian; every message opens with a kind
 byte and the version byte; times are signed 64-bit nanoseconds of simulated time, -1 stands for "none".
@@ -25,7 +25,7 @@ RECHECK = 2  # look at children and uncovered descriptors again
 UNCOVERED = 1  # waits on a descriptor the counters do not cover
 CHILDREN = 2  # has live children, or waits for one
 WANTS_ALONE = 4  # a thread waits to be run alone
-SPINNING = 8  # the deadline stands for a polling loop
+RAN = 8  # some thread ran since RUN
 
 # link flags, P to K
 WRITE_CLOSED = 1
