@@ -46,6 +46,14 @@ class Output:
     reduce: str
     decimals: int
 
+    def question(self, site: str, inputs: Mapping[str, float]) -> str:
+        """The line sent to the meter, without its newline."""
+        return (self.ask or "").format(site=site, **inputs)
+
+    def reduced(self, values: Sequence[float]) -> float:
+        """This output's value, made from the ``values`` of the output it is ``of``."""
+        return float(round(REDUCTIONS[self.reduce](values), self.decimals))
+
     def passes(self, values: Sequence[float]) -> bool:
         """Whether every value lies within the limits."""
         low, high = self.limits
@@ -101,18 +109,19 @@ def _fill(value: Any, inputs: Mapping[str, float]) -> Any:
     return value
 
 
-def load(definitions: Path, measures: Path) -> ProgramModel:
-    """The program of a definitions tree. ``<definitions>/../binning.json`` holds the bin table.
+def load_program_model(root: Path) -> ProgramModel:
+    """The program in ``root``: ``definitions/``, ``measures.json`` and ``binning.json``.
 
     Raises DrycellError naming the file and key that is missing or wrong.
     """
+    definitions, measures = root / "definitions", root / "measures.json"
     sequence = _read_only(definitions / "sequence")
     program = _read_only(definitions / "program")[0]
     details = {
         entry["name"]: entry for path in sorted((definitions / "test").glob("*.json")) for entry in _read(path)
     }
     meter = _read(measures)
-    bins = _read(definitions.parent / "binning.json")["bin-table"]
+    bins = _read(root / "binning.json")["bin-table"]
     try:
         ordered = sorted(sequence, key=lambda entry: int(entry["test_order"]))
         tests = tuple(_test(entry["definition"], details[entry["test"]]["definition"], meter) for entry in ordered)
@@ -127,7 +136,7 @@ def load(definitions: Path, measures: Path) -> ProgramModel:
             strategies=_strategies(_read_only(definitions / "hardware")[0], program),
         )
     except KeyError as error:
-        raise DrycellError(f"{definitions} and {measures}: {error.args[0]!r} is missing; see docs/demo.md") from None
+        raise DrycellError(f"{root}: {error.args[0]!r} is missing in definitions/ or measures.json") from None
 
 
 def _read(path: Path) -> Any:

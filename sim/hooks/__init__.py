@@ -1,1 +1,20 @@
-"""The "drycell" hookspec: how device models, instruments, faults and oracles are found."""
+"""The "drycell" hookspec: how device models, instruments, faults and oracles are found.
+
+A plugin is any object with hook functions, named by an entry point of group ``drycell``. Nothing of
+``drycell.plugins_sim`` is ever imported here: our own plugins come the same way as everybody else's.
+"""
+
+from drycell.sim.hooks.registry import Registry, registry
+from drycell.sim.hooks.spec import Device, DeviceAt, Instrument, Population, PopulationRequest, hookimpl, hookspec
+
+__all__ = [
+    "Device",
+    "DeviceAt",
+    "Instrument",
+    "Population",
+    "PopulationRequest",
+    "Registry",
+    "hookimpl",
+    "hookspec",
+    "registry",
+]

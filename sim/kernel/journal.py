@@ -42,11 +42,17 @@ class Journal:
         self._fd = -1 if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         self._hash = hashlib.sha256()
         self._watchers: list[Watcher] = []
+        self.closed = False
         self.count = 0
         self._put({_HEADER_KEY: FORMAT, **header})
 
     def record(self, kind: str, actor: str, /, **fields: Any) -> int:
-        """Write one event at the present simulated instant; returns its sequence number (from 1)."""
+        """Write one event at the present simulated instant; returns its sequence number (from 1).
+
+        After :meth:`close` nothing is written any more and 0 is returned: taking a cell apart is no event of its run.
+        """
+        if self.closed:
+            return 0
         self.count += 1
         event = Event(self.count, self._now_ns(), actor, kind, fields)
         self._put({"seq": event.seq, "t_ns": event.t_ns, "actor": actor, "kind": kind, **fields})
@@ -65,6 +71,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file; idempotent."""
+        self.closed = True
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -1,0 +1,299 @@
+"""An MQTT 3.1.1 client in callback style, for modelled programs; no task, no thread, no socket of its own.
+
+Rules that hold here:
+* It behaves as paho does: the callback of a message runs before the message is acknowledged (QoS 1) or completed
+  (QoS 2); it pings when it has sent nothing for ``keepalive_s``; it gives up when a ping stays unanswered that long.
+* Callbacks run from the broker's exchange, never from within a method of the client.
+* ``on_close`` is called once, with "disconnect", "closed" or "keepalive"; not after ``abort``, which models the end
+  of the program itself.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from drycell.sim.broker import codec
+from drycell.sim.broker.clock import Clock, Deadline, Exchange
+from drycell.sim.broker.messages import Message, Will
+from drycell.sim.errors import DrycellError
+
+OnMessage = Callable[[Message], object]
+OnConnect = Callable[[int, bool], object]
+OnClose = Callable[[str], object]
+
+
+class ClientLink(Protocol):
+    """What a client needs of its link."""
+
+    def to_broker(self, raw: bytes) -> None: ...
+    def fin(self) -> None: ...
+    def cut(self) -> None: ...
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+class MemoryClient:
+    """See the module. Made by ``Broker.connect``; CONNECT is sent at once.
+
+    ``on_connect(code, session_present)`` gets the answer, 0 is accepted. ``on_message(message)`` gets each message
+    once (QoS 2), its ``sender`` empty.
+    """
+
+    __slots__ = (
+        "_acks",
+        "_answered_ns",
+        "_clock",
+        "_exchange",
+        "_framer",
+        "_frozen",
+        "_handlers",
+        "_held",
+        "_keepalive_ns",
+        "_last_id",
+        "_link",
+        "_on_close",
+        "_on_connect",
+        "_on_message",
+        "_open",
+        "_ping",
+        "_pinged",
+        "_sent_ns",
+        "client_id",
+        "connected",
+    )
+
+    def __init__(
+        self,
+        client_id: str,
+        *,
+        clock: Clock,
+        exchange: Exchange,
+        keepalive_s: int,
+        on_message: OnMessage | None,
+        on_connect: OnConnect | None,
+        on_close: OnClose | None,
+    ) -> None:
+        self.client_id = client_id
+        self.connected = False
+        self._clock = clock
+        self._exchange = exchange
+        self._on_message = on_message or _nothing
+        self._on_connect = on_connect or _nothing
+        self._on_close = on_close or _nothing
+        self._framer = codec.Framer()
+        self._link: ClientLink | None = None
+        self._open = False
+        self._last_id = 0
+        self._acks: dict[int, tuple[int, Callable[..., object]]] = {}
+        self._held: dict[int, Message] = {}
+        self._frozen: deque[tuple[Callable[[Any], object], Any]] | None = None
+        self._keepalive_ns = keepalive_s * 1_000_000_000
+        self._sent_ns = 0
+        self._pinged = False
+        self._ping = Deadline(clock, self._keep_alive)
+
+    # ------------------------------------------------------------------------------------------------- public
+    def start(
+        self, link: ClientLink, will: Will | None, clean: bool, username: str | None, password: bytes | None
+    ) -> None:
+        """Send CONNECT; called by ``Broker.connect``."""
+        self._link = link
+        self._open = True
+        keepalive_s = self._keepalive_ns // 1_000_000_000
+        self._send(codec.encode_connect(codec.Connect(self.client_id, clean, keepalive_s, will, username, password)))
+
+    def subscribe(self, filters: list[tuple[str, int]], on_done: Callable[[list[int]], object] | None = None) -> None:
+        """SUBSCRIBE; ``on_done(codes)`` after SUBACK, 0x80 marks a refused filter."""
+        self._send(codec.encode_subscribe(self._expect(codec.SUBACK, on_done), filters))
+
+    def unsubscribe(self, filters: list[str], on_done: Callable[[], object] | None = None) -> None:
+        """UNSUBSCRIBE; ``on_done()`` after UNSUBACK."""
+        self._send(codec.encode_unsubscribe(self._expect(codec.UNSUBACK, on_done), filters))
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        qos: int = 0,
+        on_done: Callable[[], object] | None = None,
+        *,
+        retain: bool = False,
+    ) -> None:
+        """PUBLISH; ``on_done()`` after PUBACK or PUBCOMP, at QoS 0 as soon as it is sent."""
+        if not qos:
+            self._send(codec.encode_publish(topic, payload, 0, retain, 0))
+            if on_done is not None:
+                self._exchange.post(lambda _: on_done())
+            return
+        packet_id = self._expect(codec.PUBACK if qos == 1 else codec.PUBREC, on_done)
+        self._send(codec.encode_publish(topic, payload, qos, retain, packet_id))
+
+    def disconnect(self) -> None:
+        """Say DISCONNECT and close; the will is discarded."""
+        if self._open:
+            self._send(codec.DISCONNECT_BYTES)
+            assert self._link is not None
+            self._link.fin()
+            self._exchange.post(self._ended, "disconnect")
+
+    def abort(self) -> None:
+        """End without DISCONNECT, as a program that is killed: the system sends FIN, the will is published."""
+        if self._open:
+            assert self._link is not None
+            self._link.fin()
+            self._stop()
+
+    def cut(self) -> None:
+        """Cut the cable: the link is half open, neither end is told."""
+        if self._link is not None:
+            self._link.cut()
+
+    def freeze(self) -> None:
+        """Stand still, as after SIGSTOP: nothing is handled or sent, no ping either; arriving bytes wait."""
+        if self._open and self._frozen is None:
+            self._frozen = deque()
+            self._ping.clear()
+
+    def thaw(self) -> None:
+        """Go on after ``freeze``; what has arrived meanwhile is handled first."""
+        if self._frozen is not None:
+            waiting, self._frozen = self._frozen, None
+            for callback, argument in waiting:
+                self._exchange.post(callback, argument)
+            if self._open and self.connected:
+                self._arm()
+
+    @property
+    def unfinished(self) -> int:
+        """Requests that are not answered yet."""
+        return len(self._acks)
+
+    # --------------------------------------------------------------------------------------- called by the link
+    def receive(self, data: bytes) -> None:
+        """Bytes from the broker."""
+        if self._frozen is not None:
+            self._frozen.append((self.receive, data))
+            return
+        for first, body in self._framer.feed(data):
+            if not self._open:
+                return
+            _HANDLERS[first >> 4](self, first, body)
+
+    def ended(self, cause: str) -> None:
+        """The broker or the network closed the link."""
+        if self._frozen is None:
+            self._ended(cause)
+        else:
+            self._frozen.append((self._ended, cause))
+
+    # ------------------------------------------------------------------------------------------------ packets
+    def _connack(self, _: int, body: bytes) -> None:
+        code = body[1]
+        self.connected = code == 0
+        if self.connected:
+            self._arm()
+        self._on_connect(code, bool(body[0]))
+
+    def _publish(self, first: int, body: bytes) -> None:
+        topic, payload, qos, retain, packet_id = codec.decode_publish(first, body)
+        message = Message(topic, payload, qos, retain)
+        if qos == 2:
+            self._held[packet_id] = message
+            self._send(codec.encode_ack(codec.PUBREC, packet_id))
+            return
+        self._on_message(message)
+        if qos and self._open:
+            self._send(codec.encode_ack(codec.PUBACK, packet_id))
+
+    def _pubrel(self, _: int, body: bytes) -> None:
+        packet_id = codec.decode_ack(body)
+        message = self._held.pop(packet_id, None)
+        if message is not None:
+            self._on_message(message)
+        if self._open:
+            self._send(codec.encode_ack(codec.PUBCOMP, packet_id))
+
+    def _pubrec(self, _: int, body: bytes) -> None:
+        packet_id = codec.decode_ack(body)
+        kind, done = self._acks.get(packet_id, (0, _nothing))
+        if kind == codec.PUBREC:
+            self._acks[packet_id] = (codec.PUBCOMP, done)
+        self._send(codec.encode_ack(codec.PUBREL, packet_id))
+
+    def _finish(self, first: int, body: bytes) -> None:
+        packet_id = body[0] << 8 | body[1]
+        kind, done = self._acks.get(packet_id, (0, _nothing))
+        if kind == first >> 4:
+            del self._acks[packet_id]
+            done()
+
+    def _suback(self, _: int, body: bytes) -> None:
+        packet_id, codes = codec.decode_suback(body)
+        kind, done = self._acks.get(packet_id, (0, _nothing))
+        if kind == codec.SUBACK:
+            del self._acks[packet_id]
+            done(codes)
+
+    def _pingresp(self, _: int, body: bytes) -> None:
+        self._pinged = False
+
+    # ------------------------------------------------------------------------------------------------- inside
+    def _send(self, raw: bytes) -> None:
+        if not self._open:
+            raise DrycellError(f"the MQTT client {self.client_id} is not connected, so it can not send")
+        if self._frozen is not None:
+            raise DrycellError(f"the MQTT client {self.client_id} is frozen, so it can not send")
+        assert self._link is not None
+        self._sent_ns = self._clock.now_ns()
+        self._link.to_broker(raw)
+
+    def _expect(self, kind: int, on_done: Callable[..., object] | None) -> int:
+        packet_id = self._last_id % 65535 + 1
+        while packet_id in self._acks:
+            packet_id = packet_id % 65535 + 1
+        self._last_id = packet_id
+        self._acks[packet_id] = (kind, on_done or _nothing)
+        return packet_id
+
+    def _arm(self) -> None:
+        if self._keepalive_ns:
+            self._ping.set(self._clock.now_ns() + self._keepalive_ns)
+
+    def _keep_alive(self) -> None:
+        due_ns = self._sent_ns + self._keepalive_ns
+        if self._clock.now_ns() < due_ns:
+            self._ping.set(due_ns)
+        elif self._pinged:
+            assert self._link is not None
+            self._link.fin()
+            self._ended("keepalive")
+        else:
+            self._pinged = True
+            self._send(codec.PINGREQ_BYTES)
+            self._arm()
+
+    def _stop(self) -> None:
+        self._open = self.connected = False
+        self._ping.clear()
+        self._acks.clear()
+        self._held.clear()
+
+    def _ended(self, cause: str) -> None:
+        if self._open:
+            self._stop()
+            self._on_close(cause)
+
+
+_HANDLERS: dict[int, Callable[[MemoryClient, int, bytes], None]] = {
+    codec.CONNACK: MemoryClient._connack,
+    codec.PUBLISH: MemoryClient._publish,
+    codec.PUBACK: MemoryClient._finish,
+    codec.PUBREC: MemoryClient._pubrec,
+    codec.PUBREL: MemoryClient._pubrel,
+    codec.PUBCOMP: MemoryClient._finish,
+    codec.SUBACK: MemoryClient._suback,
+    codec.UNSUBACK: MemoryClient._finish,
+    codec.PINGRESP: MemoryClient._pingresp,
+}

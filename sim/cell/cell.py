@@ -1,0 +1,262 @@
+"""A cell: kernel, broker and peers of one scenario, put together and run to its end.
+
+Rules: the cell ends when the handler is done, when nobody can help any more, when a limit is reached, or when the
+simulation stands still; whatever the reason, it is the last event of the journal.
+"""
+
+import asyncio
+import signal
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drycell.runtime.protocol.topics import Topics
+from drycell.sim.broker import Broker
+from drycell.sim.cell.control import Control, Programs
+from drycell.sim.cell.handler import Handler, Motion
+from drycell.sim.cell.instruments import InstrumentServer
+from drycell.sim.cell.jobs import Job
+from drycell.sim.cell.launcher import Launcher
+from drycell.sim.cell.lot import Lot, Place, Wafer, plan_handler, plan_prober
+from drycell.sim.cell.master import Master
+from drycell.sim.cell.port import CellPort
+from drycell.sim.cell.program_model import ProgramModel
+from drycell.sim.cell.programs import ModelPrograms, OnExit, ProcessPrograms
+from drycell.sim.cell.sequencer import ModelledSequencer
+from drycell.sim.cell.tcc import Peripheral, TestCellController
+from drycell.sim.cell.testhead import TestHead
+from drycell.sim.cell.timeline import Timeline
+from drycell.sim.hooks import Device, PopulationRequest, registry
+from drycell.sim.kernel import Kernel, StuckError, ns
+from drycell.sim.scenario import Scenario
+
+Json = dict[str, Any]
+
+LINGER_S = 0.05
+"""How long a cell goes on after its end was decided, so that the effects of the last cause are in the journal."""
+
+
+@dataclass(frozen=True, slots=True)
+class RealProgram:
+    """A program to be started in processes: interpreter, script and the (private) folder it runs in."""
+
+    python: Path
+    script: str
+    folder: Path
+
+
+class Cell:
+    """One cell, made of a scenario. ``program`` is what rung model interprets, ``real`` what rung process starts."""
+
+    def __init__(
+        self, scenario: Scenario, kernel: Kernel, *, job: Job, program: ProgramModel | None, real: RealProgram | None,
+        run_dir: Path,
+    ) -> None:  # fmt: skip
+        self._scenario = scenario
+        self._kernel = kernel
+        self._job = job
+        self._program = program
+        self._real = real
+        cell = scenario.cell
+        self._timeouts_s: dict[str, float] = {str(name): seconds for name, seconds in cell.timeouts.items()}
+        self._topics = Topics(cell.device_id, cell.handler.id)
+        self._over: asyncio.Future[str]
+        self._resets_left = cell.operator.resets
+        self._head = TestHead()
+        devices = scenario.devices
+        request = PopulationRequest(scenario.seed, devices.lot, devices.size, devices.defects, dict(devices.spread))
+        self._population = registry().population(devices.model, request)
+        record = kernel.journal.record
+        self._broker = Broker(now_ns=lambda: kernel.now_ns, record=record, tcp=real is not None)
+        self._instruments = {
+            name: InstrumentServer(name, registry().instrument(instrument.model, self._device_at), record)
+            for name, instrument in scenario.instruments.items()
+        }
+        self._launcher = None if real is None else Launcher(run_dir)
+        self._programs = self._make_programs()
+        self._make_peers()
+
+    # assembly ------------------------------------------------------------------------------------------------------
+
+    def _device_at(self, site: int) -> Device | None:
+        number = self._head.device_number(site)
+        return None if number is None else self._population.device(number)
+
+    def _port(self, actor: str) -> CellPort:
+        return CellPort(self._kernel, self._broker, actor)
+
+    def _make_programs(self) -> ModelPrograms | ProcessPrograms:
+        if self._real is None or self._launcher is None:
+            return ModelPrograms(self._kernel, self._model_of)
+        return ProcessPrograms(
+            self._kernel,
+            self._launcher,
+            self._broker,
+            python=self._real.python,
+            device_id=self._scenario.cell.device_id,
+            environment=lambda: {
+                self._scenario.instruments[name].variable: server.address
+                for name, server in self._instruments.items()
+            },
+        )
+
+    def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledSequencer:
+        assert self._program is not None
+        meter = next(iter(self._instruments.values()), None)
+        return ModelledSequencer(
+            self._kernel,
+            self._broker,
+            self._topics,
+            self._program,
+            site,
+            ask=meter.ask if meter is not None else lambda line: "ERROR there is no instrument",
+            bin_table=bin_table,
+            timeouts_s=self._timeouts_s,
+            quirks=self._scenario.cell.quirks,
+            on_exit=on_exit,
+        )
+
+    def _make_peers(self) -> None:
+        cell, topics = self._scenario.cell, self._topics
+        common: Json = {"timeouts_s": self._timeouts_s, "quirks": cell.quirks}
+        programs: Programs = self._programs
+        sites = [str(site) for site in cell.sites]
+        self._tcc = TestCellController(
+            self._port("tcc"),
+            topics,
+            {kind: Peripheral(entry.latency_s, entry.answer) for kind, entry in cell.peripherals.items()},
+        )
+        self._controls = [Control(self._port(f"control{site}"), topics, site, programs, **common) for site in sites]
+        self._master = Master(
+            self._port("master"),
+            topics,
+            sites,
+            find_job=lambda lot: self._job if lot == self._job.lot else None,
+            **common,
+        )
+        wafer = cell.handler.wafer
+        self._handler = Handler(
+            self._port("handler"),
+            topics,
+            [self._lot()],
+            sites=cell.sites,
+            layout=cell.layout,
+            head=self._head,
+            motion=Motion(
+                cell.handler.index_time_s if wafer is None else wafer.step_time_s,
+                0.0 if wafer is None else wafer.change_time_s,
+            ),
+            on_done=lambda: self._end("the lot is done"),
+            on_error=self._soft_error,
+            **common,
+        )
+
+    def _lot(self) -> Lot:
+        cell, size, name = self._scenario.cell, self._scenario.devices.size, self._scenario.devices.lot
+        if cell.handler.wafer is None:
+            touches, places = list(plan_handler(size, cell.sites)), dict[int, Place]()
+        else:
+            wafer = Wafer(cell.handler.wafer.columns, cell.handler.wafer.rows)
+            touches, places = plan_prober(size, cell.sites, cell.layout, wafer)
+        return Lot(name, size, deque(touches), places, frozenset(cell.handler.retest_bins), cell.handler.retests)
+
+    # what the timeline does ----------------------------------------------------------------------------------------
+
+    def operator(self, command: str, payload: Json) -> None:
+        """The operator gives a command at the master's screen."""
+        self._master.operator(command, payload)
+
+    def kill(self, site: int, signal_name: str) -> None:
+        """A fault: the program of ``site`` gets a signal."""
+        self._kernel.journal.record("fault", "timeline", fault="kill", site=str(site), signal=signal_name)
+        self._programs.signal(str(site), signal.Signals[signal_name])
+
+    # the run -------------------------------------------------------------------------------------------------------
+
+    def run(self) -> str:
+        """Run to the end; returns why it ended. DrycellError when the cell cannot even be started."""
+        try:
+            return self._kernel.run(self._main())
+        finally:
+            self._kernel.run(self._take_apart())
+
+    async def _main(self) -> str:
+        self._over = asyncio.get_running_loop().create_future()
+        self._surface_errors()
+        await self._broker.start()
+        if self._launcher is not None:
+            await self._launcher.start()
+            for instrument in self._instruments.values():
+                await instrument.start()
+        timeline = Timeline(self._kernel, self._topics, self._scenario.timeline, self)
+        self._pending = timeline
+        self._arm_limits()
+        self._tcc.start()
+        for control in self._controls:
+            control.start()
+        self._master.start()
+        self._handler.start()
+        reason = await self._over
+        await asyncio.sleep(LINGER_S)
+        self._kernel.journal.record("end", "cell", reason=reason)
+        return reason
+
+    def _surface_errors(self) -> None:
+        """An exception in any callback of the loop is an error of ours: it ends the run instead of being logged."""
+
+        def broken(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            error = context.get("exception") or RuntimeError(context.get("message"))
+            if not self._over.done():
+                self._over.set_exception(error)
+
+        asyncio.get_running_loop().set_exception_handler(broken)
+
+    def _arm_limits(self) -> None:
+        limits = self._scenario.limits
+        self._kernel.later(
+            ns(limits.virtual_s), lambda: self._give_up(f"the limit of {limits.virtual_s:g} simulated s")
+        )
+        if limits.wall_s is not None:
+            deadline, wall_s = time.monotonic() + limits.wall_s, limits.wall_s
+
+            def look() -> None:
+                if time.monotonic() >= deadline:
+                    self._give_up(f"the limit of {wall_s:g} s of wall time")
+                else:
+                    self._kernel.later(ns(1), look)
+
+            self._kernel.later(ns(1), look)
+
+    def _give_up(self, what: str) -> None:
+        if not self._over.done():
+            self._kernel.journal.record("problem", "cell", text=f"the run was stopped at {what}")
+            self._end(f"stopped at {what}")
+
+    def _end(self, reason: str) -> None:
+        if not self._over.done():
+            self._over.set_result(reason)
+
+    def _soft_error(self) -> None:
+        operator = self._scenario.cell.operator
+        if self._resets_left > 0:
+            self._resets_left -= 1
+            self._kernel.later(ns(operator.reset_after_s), lambda: self._master.operator("reset", {}))
+        elif not self._pending.pending_instants:
+            self._end("soft error, and nobody resets")
+
+    async def _take_apart(self) -> None:
+        self._kernel.journal.close()
+        self._kernel.attach(None)
+        if self._launcher is not None:
+            await self._launcher.stop()
+            for instrument in self._instruments.values():
+                await instrument.stop()
+        await self._broker.stop()
+
+
+def stands_still(error: StuckError) -> str:
+    """One sentence for a cell in which nothing can happen any more."""
+    return f"the cell stands still: {error}"

@@ -1,0 +1,249 @@
+"""Start test programs exactly as Semi-ATE's Control does, and leave nothing behind.
+
+Rules that hold here:
+- The launch contract is that of Control 1.0.17: order of the arguments, working directory, and one environment
+  variable, named like the script without its extension, with the Python repr of {hard bin: [soft bin, ...]}.
+- A program runs in a private copy of its folder inside the run directory, in a session of its own, with an
+  environment from a short list of names, and its output goes to files of the run directory.
+- Every process belongs to one watcher (watcher.py), so that nothing survives, even when the simulator is killed.
+- Nothing here waits on the loop's clock, which may be a simulated one: exits arrive as data, and stop() waits on the
+  wall clock.
+"""
+
+import asyncio
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from drycell.sim.errors import DrycellError
+
+KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
+KEPT_PREFIXES = ("LC_",)
+STOP_LIMIT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchRequest:
+    """What Control needs to start one site's program.
+
+    ``script`` is given as in ``testapp_script_path`` of loadTest: relative to ``cwd``, or absolute. ``bin_table`` is
+    {hard bin: [soft bin, ...]}, all strings. ``extra_env`` is added last. ``aslr`` False asks for a process whose
+    addresses are not randomised (Process.aslr says whether the system granted it).
+    """
+
+    site: str
+    python: Path
+    script: str
+    cwd: Path
+    device_id: str
+    broker_host: str
+    broker_port: int
+    bin_table: Mapping[str, Sequence[str]]
+    script_args: Sequence[str] = ("--verbose",)
+    parent_pid: int = field(default_factory=os.getpid)
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+    aslr: bool = True
+
+    def argv(self) -> list[str]:
+        """The command line in Control's order."""
+        return [
+            str(self.python),
+            self.script,
+            *("--device_id", self.device_id),
+            *("--site_id", self.site),
+            *("--broker_host", self.broker_host),
+            *("--broker_port", str(self.broker_port)),
+            *("--parent-pid", str(self.parent_pid)),
+            *("--bin_strategytype", "external"),
+            *("--harness_strategytype", "external"),
+            *self.script_args,
+        ]
+
+    def environment(self, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """The program's whole environment."""
+        kept = {k: v for k, v in inherited.items() if k in KEPT or k.startswith(KEPT_PREFIXES)}
+        variable = Path(self.script).name.split(".")[0]
+        table = {str(hbin): [str(sbin) for sbin in sbins] for hbin, sbins in self.bin_table.items()}
+        return {**kept, "PYTHONHASHSEED": "0", variable: repr(table), **self.extra_env}
+
+
+class Process:
+    """One started program. ``exit_code`` is None while it runs, then its code, negative for a signal."""
+
+    def __init__(
+        self,
+        number: int,
+        pid: int,
+        aslr: bool,
+        stdout: Path,
+        stderr: Path,
+        on_exit: Callable[[int], None],
+        launcher: "Launcher",
+    ) -> None:
+        self.pid = pid
+        self.aslr = aslr
+        self.stdout = stdout
+        self.stderr = stderr
+        self.on_exit = on_exit
+        self.exit_code: int | None = None
+        self._number = number
+        self._launcher = launcher
+
+    def kill(self, number: int = signal.SIGKILL, *, group: bool = False) -> None:
+        """Send a signal to the program, or to its whole process group; nothing happens if it has ended."""
+        if self.exit_code is None:
+            self._launcher._say({"kill": self._number, "signal": int(number), "group": group})
+
+
+class Launcher:
+    """Owns the watcher of one cell and the programs it has spawned. All calls and callbacks on the loop's thread."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        self._link: socket.socket | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._buffer = b""
+        self._early: list[dict[str, Any]] = []
+        self._count = 0
+        self._running: dict[int, Process] = {}
+        self._gone = False
+
+    async def start(self) -> None:
+        """Start the watcher. Raises DrycellError where the operating system cannot give what it needs."""
+        if sys.platform != "linux":
+            raise DrycellError(
+                "rung process runs on Linux and WSL2 only, because no other system can promise that no program"
+                " survives; use rung model here."
+            )
+        self._link = self._spawn_watcher()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._link.fileno(), self._readable)
+
+    def _spawn_watcher(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        script = Path(__file__).with_name("watcher.py")
+        with theirs:
+            self._watcher = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(script), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        return ours
+
+    def launch(self, request: LaunchRequest, on_exit: Callable[[int], None]) -> Process:
+        """Start a program; ``on_exit`` gets its exit code once, on the loop, unless stop() ended it.
+
+        Blocks for the few milliseconds of the spawn. Raises DrycellError if the program could not be spawned.
+        """
+        folder = self.run_dir / "sites" / request.site
+        folder.mkdir(parents=True, exist_ok=True)
+        stdout, stderr = folder / "stdout.txt", folder / "stderr.txt"
+        self._count += 1
+        number = self._count
+        self._say(
+            {
+                "id": number,
+                "argv": request.argv(),
+                "cwd": str(request.cwd),
+                "env": request.environment(),
+                "stdout": str(stdout),
+                "stderr": str(stderr),
+                "aslr": request.aslr,
+            }
+        )
+        answer = self._await_answer(number)
+        if "error" in answer:
+            raise DrycellError(f"the program of site {request.site} could not be started: {answer['error']}.")
+        process = Process(number, answer["pid"], answer["aslr"], stdout, stderr, on_exit, self)
+        self._running[number] = process
+        return process
+
+    async def stop(self) -> None:
+        """Kill every program and all their descendants, and wait until nothing of them is left.
+
+        Exit codes are set on the processes; on_exit is not called any more.
+        """
+        if self._link is None or self._watcher is None or self._loop is None:
+            return
+        link, self._link = self._link, None
+        self._loop.remove_reader(link.fileno())
+        deadline = time.monotonic() + STOP_LIMIT_S
+        with link:
+            try:
+                link.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+            while not self._gone and select.select([link], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                self._early += self._receive(link)
+        for process, code in self._endings():
+            process.exit_code = code
+        try:
+            self._watcher.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise DrycellError(
+                f"some program of this cell cannot be killed; the watcher, process {self._watcher.pid}, still tries."
+            ) from None
+
+    # ---- the link to the watcher
+
+    def _say(self, message: Mapping[str, Any]) -> None:
+        if self._link is None:
+            raise RuntimeError("the launcher is not started, or has been stopped")
+        try:
+            self._link.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            pass  # the watcher has gone, which the reading side reports
+
+    def _receive(self, link: socket.socket) -> list[dict[str, Any]]:
+        try:
+            data = link.recv(65536, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return []
+        except ConnectionError:
+            data = b""
+        self._gone = not data
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def _await_answer(self, number: int) -> dict[str, Any]:
+        assert self._link is not None and self._loop is not None
+        while not self._gone:
+            select.select([self._link], [], [])
+            self._early += self._receive(self._link)
+            for message in self._early:
+                if message.get("id") == number:
+                    self._early.remove(message)
+                    self._loop.call_soon(self._report)  # whatever else came with it, after launch() has returned
+                    return message
+        raise DrycellError("the watcher of this cell has died, so no program can be started.")
+
+    def _readable(self) -> None:
+        assert self._link is not None and self._loop is not None
+        self._early += self._receive(self._link)
+        if self._gone:
+            self._loop.remove_reader(self._link.fileno())
+        self._report()
+
+    def _report(self) -> None:
+        for process, code in self._endings():
+            process.exit_code = code
+            process.on_exit(code)
+
+    def _endings(self) -> list[tuple[Process, int]]:
+        """Programs that have ended since the last call; when the watcher is gone, the kernel has killed them all."""
+        ended, self._early = self._early, []
+        codes = {message["exit"]: int(message["code"]) for message in ended}
+        if self._gone:
+            codes = {**dict.fromkeys(self._running, -int(signal.SIGKILL)), **codes}
+        return [(self._running.pop(number), code) for number, code in codes.items() if number in self._running]

@@ -1,0 +1,130 @@
+"""How measured values become STDF records and a soft bin, by the rules of dialect ``semi-ate``. Pure."""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from drycell.runtime.protocol import records
+from drycell.sim.cell.program_model import Output, ProgramModel, Test
+
+Json = dict[str, Any]
+Values = Mapping[str, tuple[float, ...]]
+
+INVALID_RESULT = 2
+"""Bit 1 of a PTR's TEST_FLG: the RESULT field is not valid (STDF V4, record PTR)."""
+
+
+def select_bin(current: int, new: int) -> int:
+    """The soft bin after a further verdict ``new`` (-1: none). Fail bins (>= 10) stick, grades 1..9 only fall."""
+    if current == -1:
+        return new
+    if new == 0:
+        return current if current >= 10 else new
+    if 1 <= current <= 9 and (new >= 10 or (1 <= new <= 9 and current < new)):
+        return new
+    return current
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What one output has seen since the program started."""
+
+    values: list[float] = field(default_factory=list)
+    executed: int = 0
+    failed: int = 0
+    last: float = math.inf
+    """The last single value measured; infinite before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestVerdict:
+    """One test on one device: its records without FTR, the FTR's TEST_FLG, and the soft bin it asks for."""
+
+    records: list[Json]
+    test_flag: int
+    bin: int
+
+    @property
+    def failed(self) -> bool:
+        """Whether the test failed or did not come to a result."""
+        return self.test_flag != 0
+
+
+class Bookkeeper:
+    """Turns values into records for one site, and keeps the statistics of the lot."""
+
+    def __init__(self, program: ProgramModel, site: int, quirks: Collection[str] = ()) -> None:
+        self._site = site
+        self._quirks = quirks
+        self._templates = {
+            output.name: (records.mpr if output.mpr else records.ptr)(
+                output.test_num, site, output.name, output.limits, output.specs, output.exp10, output.unit, output.fmt
+            )
+            for test in program.tests
+            for output in test.outputs
+        }
+        self._program = program
+        self.statistics = {name: Statistics() for name in self._templates}
+
+    def judge(self, test: Test, values: Values | None) -> TestVerdict:
+        """The verdict of ``test`` on ``values`` (output name -> values), None when an exception ended it."""
+        if values is None:
+            return TestVerdict(
+                [self._unmeasured(output) for output in test.outputs], records.NO_RESULT_TEST, test.alarm_bin
+            )
+        failed, bin_ = False, -1
+        found = []
+        for output in test.outputs:
+            passed, wish = self._judge_output(output, values[output.name])
+            failed |= not passed
+            bin_ = select_bin(bin_, wish)
+            found.append(self._measured(output, values[output.name], passed))
+        return TestVerdict(found, records.FAILED_TEST if failed else 0, bin_)
+
+    def _judge_output(self, output: Output, values: tuple[float, ...]) -> tuple[bool, int]:
+        seen = self.statistics[output.name]
+        seen.executed += 1
+        seen.values += values
+        seen.last = values[-1]
+        judged = seen.values if output.mpr and "sequencer-mpr-remembers-failures" in self._quirks else values
+        passed = output.passes(judged)
+        seen.failed += not passed
+        return passed, output.bin if passed == output.bin_passes else -1
+
+    def _measured(self, output: Output, values: tuple[float, ...], passed: bool) -> Json:
+        scale = 10**output.exp10
+        scaled = [value * scale for value in values]
+        if output.mpr:
+            own = {"RSLT_CNT": len(scaled), "RTN_RSLT": scaled}
+        else:
+            own = {"RESULT": scaled[0]}
+            if "sequencer-compares-unscaled" in self._quirks:
+                low, high = output.limits
+                passed = low * scale <= values[0] <= high * scale
+        return {**self._templates[output.name], "TEST_FLG": 0 if passed else records.FAILED_TEST, **own}
+
+    def _unmeasured(self, output: Output) -> Json:
+        template = self._templates[output.name]
+        if output.mpr:
+            return {**template, "TEST_FLG": records.FAILED_TEST, "RTN_RSLT": []}
+        if "sequencer-repeats-stale-value" in self._quirks:
+            return self._measured(output, (self.statistics[output.name].last,), True)
+        return {**template, "TEST_FLG": records.FAILED_TEST | INVALID_RESULT, "RESULT": 0.0}
+
+    def summary(self, mean_s: Mapping[str, float]) -> list[Json]:
+        """One TSR per output; ``mean_s``: test instance -> mean execution time per output, -1 when never run."""
+        return [
+            records.tsr(
+                self._site,
+                output.test_num,
+                test.instance,
+                output.name,
+                values=self.statistics[output.name].values,
+                executed=self.statistics[output.name].executed,
+                failed=self.statistics[output.name].failed,
+                mean_s=mean_s[test.instance],
+            )
+            for test in self._program.tests
+            for output in test.outputs
+        ]

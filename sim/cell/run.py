@@ -1,0 +1,177 @@
+"""One run from scenario to result: prepare the program, run the cell, judge the journal, write the verdict."""
+
+import json
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import drycell
+from drycell.sim import oracles
+from drycell.sim.cell.cell import Cell, RealProgram
+from drycell.sim.cell.jobs import Job
+from drycell.sim.cell.preflight import examine, private_copy
+from drycell.sim.cell.program_model import ProgramModel, load_program_model
+from drycell.sim.cell.programs import RUN
+from drycell.sim.cell.result import RunResult, overall
+from drycell.sim.cell.semi_ate import prepare
+from drycell.sim.errors import DrycellError
+from drycell.sim.kernel import Event, Kernel, StuckError
+from drycell.sim.kernel import journal as journals
+from drycell.sim.scenario import Scenario, identity
+
+JOURNAL = "journal.jsonl"
+VERDICT = "verdict.json"
+Observer = Callable[[Event], None]
+
+
+def run(
+    scenario: Scenario,
+    run_dir: Path,
+    *,
+    observer: Observer | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> RunResult:
+    """Run ``scenario`` in ``run_dir`` (made when missing) and judge it.
+
+    ``observer`` sees every event as it happens; ``say`` gets a line before something slow. Raises DrycellError when
+    the run cannot be started; whatever was learnt until then stays in ``run_dir``.
+    """
+    oracles.check_names(scenario.expect)
+    pace = scenario.effective_pace
+    if scenario.rung == "process" and pace.is_virtual:
+        raise DrycellError("virtual time for real programs is not available yet; use --pace real, or --rung model")
+    run_dir.mkdir(parents=True, exist_ok=True)
+    model = _model(scenario)
+    real = _real(scenario, run_dir, say) if scenario.rung == "process" else None
+    if real is None and model is None:
+        raise DrycellError("rung model needs program.definitions, the folder with the program's definitions")
+    job = _job(scenario, model, real, run_dir)
+    kernel = Kernel(pace=pace, journal_path=run_dir / JOURNAL, scenario=identity(scenario), seed=scenario.seed)
+    if observer is not None:
+        kernel.journal.watch(observer)
+    begin_s = time.monotonic()
+    try:
+        _run_cell(Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir), kernel)
+    finally:
+        kernel.close()
+    wall_s = time.monotonic() - begin_s
+    result = judge(scenario, run_dir, kernel.journal.sha256, wall_s, model)
+    (run_dir / VERDICT).write_text(json.dumps(result.to_record(), indent=1) + "\n", "utf-8")
+    return result
+
+
+def _run_cell(cell: Cell, kernel: Kernel) -> None:
+    try:
+        cell.run()
+    except StuckError as error:
+        kernel.journal.record("problem", "cell", text=f"the cell stands still: {error}")
+        kernel.journal.record("end", "cell", reason="standstill")
+
+
+def _model(scenario: Scenario) -> ProgramModel | None:
+    root = scenario.program.definitions
+    return None if root is None else load_program_model(scenario.path_of(root))
+
+
+def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None]) -> RealProgram:
+    program = scenario.program
+    if program.path is not None:
+        if program.python is None:
+            raise DrycellError("program.python is missing: name the interpreter that has Semi-ATE, or --python")
+        script, python = scenario.path_of(program.path), scenario.path_of(program.python)
+    elif program.definitions is not None:
+        made = prepare(scenario.path_of(program.definitions), say=say)
+        script, python = made.program, made.python
+    else:
+        raise DrycellError("the scenario names no program: set program.path or program.definitions, or use --program")
+    examined = examine(python, script)
+    copy = private_copy(script, run_dir / "program")
+    return RealProgram(examined.python, copy.name, copy.parent)
+
+
+def _job(scenario: Scenario, model: ProgramModel | None, real: RealProgram | None, run_dir: Path) -> Job:
+    if real is not None:
+        table = _bin_table(real.folder / f"{Path(real.script).stem}_binning.json")
+        cwd = f"{RUN}/{real.folder.relative_to(run_dir)}"
+        return Job(scenario.devices.lot, table, real.script, cwd, program_name=Path(real.script).stem)
+    assert model is not None
+    return Job(scenario.devices.lot, model.bin_table, f"{model.name}.py", f"{RUN}/program", program_name=model.name)
+
+
+def _bin_table(path: Path) -> dict[int, tuple[int, ...]]:
+    try:
+        rows = json.loads(path.read_text("utf-8"))["bin-table"]
+        table: dict[int, tuple[int, ...]] = {}
+        for row in rows:
+            table[int(row["HBIN"])] = (*table.get(int(row["HBIN"]), ()), int(row["SBIN"]))
+        return table
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DrycellError(f"{path.name} is no binning table of Semi-ATE ({type(error).__name__}: {error})") from None
+
+
+def judge(
+    scenario: Scenario, run_dir: Path, journal_sha256: str, wall_s: float, model: ProgramModel | None
+) -> RunResult:
+    """The result of the journal in ``run_dir``; reads nothing but that."""
+    events = list(journals.read(run_dir / JOURNAL))
+    facts = oracles.Facts(events, scenario.cell.device_id, scenario.cell.handler.id, scenario.devices.size)
+    answers = oracles.judge(facts, scenario.expect)
+    final = {event.fields["device"]: event.fields for event in facts.of_kind("sorted")}
+    softs = _soft_bins(facts, final)
+    passed = sum(1 for soft in softs.values() if 1 <= soft <= 9)
+    return RunResult(
+        verdict=overall(answers),
+        oracles=answers,
+        journal_sha256=journal_sha256,
+        virtual_s=events[-1].t_ns / 1e9 if events else 0.0,
+        wall_s=round(wall_s, 3),
+        parts=len(final),
+        soft_bins=dict(sorted(Counter(softs.values()).items())),
+        hard_bins=dict(sorted(Counter(fields["hard_bin"] for fields in final.values()).items())),
+        yield_=passed / len(final) if final else 0.0,
+        stdf_path=None,
+        run_dir=run_dir,
+        deterministic=scenario.rung == "model",
+        rung=scenario.rung,
+        pace=str(scenario.effective_pace),
+        seed=scenario.seed,
+        versions=versions(),
+        problems=_problems(events),
+        soft_bin_names=dict(model.bin_names) if model is not None else {},
+    )
+
+
+def _soft_bins(facts: oracles.Facts, final: dict[int, dict[str, Any]]) -> dict[int, int]:
+    """Device -> soft bin of its last result."""
+    by_part = {fields["part"]: device for device, fields in final.items()}
+    softs = {}
+    for heard in facts.program("testresult"):
+        for record in (heard.content or {}).get("payload") or ():
+            if isinstance(record, dict) and record.get("type") == "PRR" and record.get("PART_ID") in by_part:
+                softs[by_part[record["PART_ID"]]] = int(record["SOFT_BIN"])
+    return softs
+
+
+def _problems(events: Sequence[Event]) -> tuple[str, ...]:
+    """What a user should read: every problem, and the message of every soft error, in order."""
+    found = []
+    for event in events:
+        if event.kind == "problem":
+            found.append(event.fields["text"])
+        elif event.kind == "state" and event.actor == "master" and event.fields["to"] == "softerror":
+            found.append(f"soft error at {event.t_ns / 1e9:.3f} s: {event.fields.get('message', '')}")
+    return tuple(dict.fromkeys(found))
+
+
+def versions() -> dict[str, str]:
+    """What made the run what it is: drycell, Python and the packages that bytes depend on."""
+    names = ("amqtt", "simpy", "numpy", "orjson")
+    return {
+        "drycell": drycell.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }

@@ -1,0 +1,39 @@
+"""The simulated test cell controller: owns the peripherals and answers their io-control requests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from drycell.runtime.protocol import messages
+from drycell.runtime.protocol.topics import Topics
+from drycell.sim.broker import Message
+from drycell.sim.cell.port import Port
+
+
+@dataclass(frozen=True, slots=True)
+class Peripheral:
+    """One peripheral: how long it takes to answer, and what (the ``result`` of its response)."""
+
+    latency_s: float
+    answer: Any
+
+
+class TestCellController:
+    """Answers for ``peripherals``; a request to any other peripheral stays unanswered, as on a real floor."""
+
+    def __init__(self, port: Port, topics: Topics, peripherals: Mapping[str, Peripheral]) -> None:
+        self._port = port
+        self._topics = topics
+        self._peripherals = peripherals
+
+    def start(self) -> None:
+        """Connect to the broker."""
+        for kind, peripheral in self._peripherals.items():
+            self._port.subscribe(self._topics.peripheral_request(kind), partial(self._requested, kind, peripheral))
+
+    def _requested(self, kind: str, peripheral: Peripheral, message: Message) -> None:
+        request = messages.decode(message.payload)
+        answer = messages.io_response(str(request.get("ioctl_name")), peripheral.answer)
+        topic = self._topics.peripheral_response(kind)
+        self._port.later(peripheral.latency_s, lambda: self._port.publish(topic, answer))

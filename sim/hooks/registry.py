@@ -1,0 +1,66 @@
+"""Collects what the installed plugins offer. Names are unique over all plugins; an unknown name raises."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import pluggy
+
+from drycell.sim.errors import DrycellError
+from drycell.sim.hooks.spec import DeviceAt, DrycellHooks, Instrument, Population, PopulationRequest
+
+T = TypeVar("T")
+GROUP = "drycell"
+
+
+class Registry:
+    """Device models and instruments of all plugins in ``manager``."""
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self._models = _merged(manager, "drycell_device_models")
+        self._instruments = _merged(manager, "drycell_instruments")
+
+    def population(self, model: str, request: PopulationRequest) -> Population:
+        """The devices of a lot. Raises DrycellError for an unknown model or parameters it does not take."""
+        maker: Callable[[PopulationRequest], Population] = _find(self._models, model, "device model", "devices.model")
+        try:
+            return maker(request)
+        except ValueError as error:
+            raise DrycellError(f"devices: model {model!r} refuses: {error}") from None
+
+    def instrument(self, model: str, device_at: DeviceAt) -> Instrument:
+        """An instrument. Raises DrycellError for an unknown model."""
+        maker: Callable[[DeviceAt], Instrument] = _find(
+            self._instruments, model, "instrument model", "instruments.*.model"
+        )
+        return maker(device_at)
+
+
+def _merged(manager: pluggy.PluginManager, hook: str) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    owner: dict[str, str] = {}
+    for implementation in getattr(manager.hook, hook).get_hookimpls():
+        for name, maker in implementation.function().items():
+            if name in merged:
+                raise DrycellError(
+                    f"plugins {owner[name]} and {implementation.plugin_name} both offer {name!r}; remove one of them"
+                )
+            merged[name], owner[name] = maker, implementation.plugin_name
+    return merged
+
+
+def _find(offered: Mapping[str, T], name: str, what: str, key: str) -> T:
+    try:
+        return offered[name]
+    except KeyError:
+        known = ", ".join(sorted(offered)) or "none; is drycell installed with its plugins?"
+        raise DrycellError(f"{key}: there is no {what} {name!r}; known are {known}") from None
+
+
+@lru_cache(maxsize=1)
+def registry() -> Registry:
+    """The registry of all installed plugins (entry points of group ``drycell``)."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(DrycellHooks)
+    manager.load_setuptools_entrypoints(GROUP)
+    return Registry(manager)

@@ -1,0 +1,60 @@
+"""Hook specifications of project "drycell", and the seams that plugins fill."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import pluggy
+
+hookspec = pluggy.HookspecMarker("drycell")
+hookimpl = pluggy.HookimplMarker("drycell")
+
+
+class Device(Protocol):
+    """One device under test. ``parameters``: the true values that only the simulator knows, in SI units."""
+
+    @property
+    def parameters(self) -> Mapping[str, float]: ...
+
+
+class Population(Protocol):
+    """All devices of one lot."""
+
+    def device(self, number: int) -> Device:
+        """Device ``number``, counted from 1. Raises IndexError outside of the lot."""
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationRequest:
+    """What a device model is told. ``defects``: share of gross defects; ``spread``: parameter -> relative sigma."""
+
+    seed: int
+    lot: str
+    size: int
+    defects: float = 0.0
+    spread: Mapping[str, float] = field(default_factory=dict)
+
+
+DeviceAt = Callable[[int], Device | None]
+"""The device that touches a site now, None when the site is empty."""
+
+
+class Instrument(Protocol):
+    """A line-based instrument. Pure: it knows time and devices only through what it was made with."""
+
+    def answer(self, line: str) -> str:
+        """The answer to one line (both without newline); ``ERROR ...`` for what it does not understand."""
+
+
+class DrycellHooks:
+    """What a plugin may offer. Each hook returns names -> makers; a name offered twice is an error."""
+
+    @hookspec
+    def drycell_device_models(self) -> Mapping[str, Callable[[PopulationRequest], Population]]:
+        """Device models by the name that ``devices.model`` says."""
+        raise NotImplementedError
+
+    @hookspec
+    def drycell_instruments(self) -> Mapping[str, Callable[[DeviceAt], Instrument]]:
+        """Instruments by the name that ``instruments.*.model`` says."""
+        raise NotImplementedError

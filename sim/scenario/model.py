@@ -1,0 +1,322 @@
+"""The scenario model: what a run is made of, as one frozen value. The published JSON schema is derived from it.
+
+Rules
+- This is the only description of a scenario; loader, schema, canonical form and documentation follow from it.
+- Short forms (``sites: 2``, ``handler: model``, ``devices: {lot: 20}``) become the long form on the way in.
+- Text stays as written, paths too; :meth:`Scenario.path_of` finds a file when it is needed.
+- Every field has a default except the format version and the name.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PrivateAttr, model_validator
+
+from drycell.sim.kernel.pace import Pace
+from drycell.sim.scenario.timeline import Step
+from drycell.sim.scenario.words import (
+    Bin,
+    Instant,
+    Lot,
+    PaceWord,
+    Seconds,
+    Section,
+    Share,
+    Site,
+    Text,
+    TopicLevel,
+    Variable,
+    Whole,
+    distinct,
+)
+
+FORMAT = 1
+_OK: JsonValue = {"status": "ok"}
+Rung = Literal["model", "process"]
+TimeoutName = Literal[
+    "start_s",
+    "connecting_s",
+    "loading_s",
+    "testing_s",
+    "results_s",
+    "unloading_s",
+    "peripheral_s",
+    "handler_start_s",
+    "handler_reset_s",
+]
+TIMEOUT_NAMES: tuple[str, ...] = get_args(TimeoutName)
+
+
+def _sites(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= 256:
+            raise ValueError(f"{value} sites are impossible; a cell has 1 to 256")
+        return tuple(range(value))
+    return value
+
+
+def _at_least_one(value: tuple[int, ...]) -> tuple[int, ...]:
+    if not value:
+        raise ValueError("no site is named; a cell has 1 to 256")
+    return value
+
+
+SitesForm = Annotated[
+    tuple[Site, ...],
+    BeforeValidator(_sites, json_schema_input_type=tuple[Site, ...] | int),
+    AfterValidator(_at_least_one),
+    AfterValidator(distinct),
+]
+SiteKey = Annotated[int, Field(ge=0, le=255)]  # a key of a mapping is a text in JSON
+
+
+def known_quirks() -> Iterable[str] | None:
+    """Names of the real peers' defects that this drycell can imitate; None when the protocol room has no list."""
+    try:
+        quirks = import_module("drycell.runtime.protocol.quirks")
+    except ModuleNotFoundError:
+        return None
+    names: Iterable[str] = quirks.QUIRKS
+    return tuple(names)
+
+
+def _quirk(value: str) -> str:
+    known = known_quirks()
+    if known is not None and value not in known:
+        listed = ", ".join(sorted(known)) or "none"
+        raise ValueError(f"{value!r} is no quirk of the real peers; known are {listed}")
+    return value
+
+
+class Wafer(Section):
+    """The wafers of a prober: rows times columns dies each, stepped row by row."""
+
+    columns: Whole = Field(default=10, ge=1, le=1000)
+    """Dies per row."""
+    rows: Whole = Field(default=10, ge=1, le=1000)
+    """Rows of dies."""
+    step_time_s: Seconds = 0.2
+    """Time to step to the next dies."""
+    change_time_s: Seconds = 20.0
+    """Time to change the wafer."""
+
+
+class Handler(Section):
+    """What brings devices to the sites: a handler for packaged parts, or a prober for wafers."""
+
+    id: TopicLevel = "handler"
+    """Its name on MQTT: one topic level."""
+    kind: Literal["handler", "prober"] = "handler"
+    """Handler or prober."""
+    index_time_s: Seconds = 0.3
+    """Time from the last result to the next contact."""
+    retest_bins: Annotated[tuple[Bin, ...], AfterValidator(distinct)] = ()
+    """Hard bins whose devices are tested again."""
+    retests: Whole = Field(default=1, ge=0, le=100)
+    """How often a device of these bins is tested again at most."""
+    wafer: Wafer | None = None
+    """Wafer map and stepping; for a prober only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _probers_have_wafers(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("kind") == "prober":
+            return {"wafer": {}, **data}
+        return data
+
+    @model_validator(mode="after")
+    def _wafer_for_probers(self) -> Self:
+        if (self.wafer is None) == (self.kind == "prober"):
+            raise ValueError("wafer goes with kind prober only; remove it or set kind to prober")
+        return self
+
+
+def _handler(value: object) -> object:
+    if isinstance(value, str) and value != "model":
+        raise ValueError(f"{value!r} is no short form of a handler; write model or a mapping with its keys")
+    return {} if value == "model" else value
+
+
+HandlerForm = Annotated[Handler, BeforeValidator(_handler, json_schema_input_type=Handler | Literal["model"])]
+
+
+class Operator(Section):
+    """The person at the cell."""
+
+    resets: Whole = Field(default=0, ge=0, le=1_000_000)
+    """How often the operator presses reset after a soft error before giving up."""
+    reset_after_s: Seconds = 5.0
+    """Time from the soft error to the reset."""
+
+
+class Peripheral(Section):
+    """A device behind the test cell controller that answers io-control requests."""
+
+    latency_s: Seconds = 0.05
+    """Time from request to answer."""
+    answer: JsonValue = _OK
+    """The ``result`` of its answer."""
+
+
+class Cell(Section):
+    """The test cell."""
+
+    dialect: Literal["semi-ate"] = "semi-ate"
+    """Which protocol its parties speak."""
+    device_id: TopicLevel = "demo"
+    """Name of the cell on MQTT: one topic level."""
+    sites: SitesForm = (0,)
+    """Site numbers, or how many sites (numbered from 0)."""
+    layout: Mapping[SiteKey, tuple[Whole, Whole]] = {}
+    """Place of each site on the load board as [x, y]; the i-th site is at [0, i] when nothing is said."""
+    handler: HandlerForm = Handler()
+    """The handler or prober; ``model`` stands for the defaults."""
+    operator: Operator = Operator()
+    """The person at the cell."""
+    peripherals: Mapping[TopicLevel, Peripheral] = {}
+    """Peripherals by type, as the program names them (``MagField``, ``Temperature``, ...)."""
+    timeouts: Mapping[TimeoutName, Seconds] = {}
+    """Timeouts of the protocol that differ here; the others are as the protocol tables say."""
+    quirks: Annotated[tuple[Annotated[str, AfterValidator(_quirk)], ...], AfterValidator(distinct)] = ()
+    """Defects of the real master, control and handler that are imitated."""
+
+    @model_validator(mode="after")
+    def _complete_layout(self) -> Self:
+        if not self.layout:
+            object.__setattr__(self, "layout", default_layout(self.sites))
+        if set(self.layout) != set(self.sites):
+            given, sites = sorted(self.layout), sorted(self.sites)
+            raise ValueError(f"layout places the sites {given}, but the cell has {sites}; place each site once")
+        if len(set(self.layout.values())) != len(self.layout):
+            raise ValueError("layout puts two sites on one place; give each its own [x, y]")
+        return self
+
+
+def default_layout(sites: Iterable[int]) -> dict[int, tuple[int, int]]:
+    """Where sites are when nothing is said: the i-th at [0, i]."""
+    return {site: (0, index) for index, site in enumerate(sites)}
+
+
+class Program(Section):
+    """The test program under rehearsal. Paths are relative to the scenario's folder."""
+
+    definitions: Text | None = None
+    """Semi-ATE definitions: what the modelled sequencer interprets and the real program is generated from."""
+    measures: Text | None = None
+    """How the tests of the definitions measure, for the modelled sequencer."""
+    path: Text | None = None
+    """Script of a real test program, instead of one generated from the definitions."""
+    python: Text | None = None
+    """Interpreter of the real test program."""
+
+
+class Devices(Section):
+    """The devices of the lot."""
+
+    lot: Lot = "306426.001"
+    """Lot number. A plain whole number here is the short form of ``size``."""
+    size: Whole = Field(default=20, ge=1, le=1_000_000)
+    """Number of devices."""
+    model: Text = "ldo"
+    """Name of the device model."""
+    defects: Share = 0.0
+    """Share of devices with a gross defect."""
+    spread: Mapping[Text, Share] = {}
+    """Relative standard deviation of the devices' parameters, by name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        if isinstance(data, dict) and type(data.get("lot")) is int:
+            if "size" in data:
+                raise ValueError("lot is a whole number and size is given too; put the lot number in quotes")
+            return {**{key: value for key, value in data.items() if key != "lot"}, "size": data["lot"]}
+        return data
+
+
+class Instrument(Section):
+    """A simulated instrument that the program reaches over TCP."""
+
+    model: Text = "meter"
+    """Name of the instrument model."""
+    variable: Variable
+    """Environment variable that tells the program the address as ``host:port``."""
+
+
+class Limits(Section):
+    """When a run is stopped although it has not ended."""
+
+    virtual_s: Seconds = Field(default=86_400.0, gt=0)
+    """Simulated duration."""
+    wall_s: Seconds | None = Field(default=None, gt=0)
+    """Real duration; null for none."""
+
+
+class Scenario(Section):
+    """One run of a simulated test cell."""
+
+    drycell: Literal[1]
+    """Version of this format."""
+    name: Text
+    """What this scenario shows, in a few words."""
+    seed: Whole = Field(default=0, ge=0, le=2**64 - 1)
+    """Seed of everything random in the run."""
+    epoch: Instant = datetime(2026, 1, 1, tzinfo=UTC)
+    """UTC instant at which the simulated clock starts."""
+    rung: Rung = "process"
+    """``model``: modelled programs; ``process``: the real program in processes of its own."""
+    pace: PaceWord | None = None
+    """``virtual``, ``real`` or ``xF``; null: virtual on rung model, real on rung process."""
+    cell: Cell = Cell()
+    """The test cell."""
+    program: Program = Program()
+    """The test program."""
+    devices: Devices = Devices()
+    """The devices of the lot."""
+    instruments: Mapping[Text, Instrument] = {}
+    """Simulated instruments by name."""
+    timeline: tuple[Step, ...] = Field(default=(), max_length=10_000)
+    """What happens when."""
+    expect: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
+    """Names of the oracles that must hold; all others are ambient."""
+    limits: Limits = Limits()
+    """When to stop at the latest."""
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        self._check_timeline()
+        variables = [instrument.variable for instrument in self.instruments.values()]
+        if len(set(variables)) != len(variables):
+            raise ValueError("two instruments share one variable; give each its own")
+        return self
+
+    def _check_timeline(self) -> None:
+        sites = self.cell.sites
+        for number, step in enumerate(self.timeline):
+            named = {step.when.site if step.when else None, step.do.kill.site if step.do.kill else None} - {None}
+            for site in sorted(str(site) for site in named if site not in sites):
+                raise ValueError(f"timeline step {number + 1} names site {site}; the cell has {list(sites)}")
+
+    @property
+    def effective_pace(self) -> Pace:
+        """The pace of the run: as written, else virtual for rung model and real for rung process."""
+        return Pace.parse(self.pace or ("virtual" if self.rung == "model" else "real"))
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths start: the folder of the scenario file."""
+        return self._folder
+
+    def path_of(self, text: str) -> Path:
+        """The file that ``text`` (such as ``program.definitions``) names."""
+        return self._folder / text
+
+    def at_home(self, folder: Path) -> Self:
+        """The same scenario with relative paths starting at ``folder``."""
+        moved = self.model_copy()
+        moved._folder = folder
+        return moved
