@@ -27,7 +27,14 @@ def environment(name: str, requirements: Sequence[str], python: str | None = Non
             shutil.rmtree(folder, ignore_errors=True)
             subprocess.run([base, "-m", "venv", str(folder)], check=True)
             if requirements:
-                pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+                pip = [
+                    str(folder / "bin" / "python"),
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--disable-pip-version-check",
+                ]
                 subprocess.run([*pip, *requirements], check=True)
             (folder / "complete").touch()
     return folder / "bin" / "python"

@@ -25,7 +25,7 @@ def _chain(here: str) -> None:
 def _enter() -> None:
     here = os.path.realpath(os.path.dirname(__file__))
     if os.environ.get("DRYCELL_LOCKSTEP"):
-        import drycell_shim.install
+        import drycell_shim.install  # type: ignore[import-not-found]
 
         drycell_shim.install.install()
     _chain(here)

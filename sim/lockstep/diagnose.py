@@ -67,7 +67,9 @@ def hang(process: Process, guard_s: float, folder: Path) -> HangError:
     while time.monotonic() < limit and (not file.exists() or file.stat().st_size == before):
         time.sleep(0.01)
     time.sleep(0.05)
-    text = file.read_text(encoding="utf-8", errors="replace") if file.exists() else "(no stacks: stuck outside Python)"
+    text = (
+        file.read_text(encoding="utf-8", errors="replace") if file.exists() else "(no stacks: stuck outside Python)"
+    )
     return HangError(
         f"{process.name} has computed for {guard_s:g} s of wall time without waiting for anything; if that is its "
         f"normal work, raise the guard; its threads:\n{text}"
@@ -84,6 +86,6 @@ def foreign(children: dict[int, str], guard_s: float) -> str:
             words = "?"
         lines.append(f"{words!r}, started by {parent}")
     return (
-        f"time has stood still for {guard_s:g} s of wall time, waiting for programs that neither end nor can be attached: "
+        f"time has stood still for {guard_s:g} s of wall time, waiting for programs that neither end nor attach: "
         + "; ".join(lines)
     )

@@ -1,11 +1,13 @@
-"""The kernel's end of the TCP connections to processes in lockstep: exact counters, windows, and the order of reading.
+"""The kernel's end of the TCP connections to processes in lockstep: exact counters, windows, and the order of
+reading.
 
 Rules
-- Bytes of processes are read only while every process is idle and the loop has nothing ready: one connection after the
-  other, in launch order of the processes, then in the order in which the connections were opened.
+- Bytes of processes are read only while every process is idle and the loop has nothing ready: one connection after
+  the other, in launch order of the processes, then in the order in which the connections were opened.
 - At most ``WINDOW_BYTES`` are under way per connection and direction, so no decision depends on socket buffers.
-- A byte that a process has reported as sent is waited for; one that does not come within ``ARRIVAL_S`` wall seconds is
-  an error, never skipped. A reader that the loop has paused is left alone: pausing is a decision of simulated code.
+- A byte that a process has reported as sent is waited for; one that does not come within ``ARRIVAL_S`` wall seconds
+  is an error, never skipped. A reader that the loop has paused is left alone: pausing is a decision of simulated
+  code.
 """
 
 import select

@@ -8,8 +8,8 @@ Invariants, checked while running
 - I4 no process sees more bytes than were announced (the shim's half).
 - I5 the clock never passes a reported deadline, and no report comes from beyond the horizon its RUN allowed.
 
-Order at one instant: see ``drycell.sim.kernel.loop``. Processes of one superstep run in parallel; they cannot see each
-other until all are idle, and what they did takes effect in the order of their ranks.
+Order at one instant: see ``drycell.sim.kernel.loop``. Processes of one superstep run in parallel; they cannot see
+each other until all are idle, and what they did takes effect in the order of their ranks.
 """
 
 import os

@@ -30,7 +30,7 @@ class Report:
         """Raises WireError for a message that is no IDLE of this protocol version."""
         if wire.check(message) != wire.IDLE:
             raise wire.WireError(f"IDLE expected, {message[:1]!r} met")
-        _, _, flags, at_ns, deadline_ns, clock_ns, links, children = wire.IDLE_BODY.unpack_from(message)
+        _, _, flags, at_ns, deadline_ns, clock_ns, links, _ = wire.IDLE_BODY.unpack_from(message)
         place = wire.IDLE_BODY.size
         middle = place + links * wire.IDLE_LINK.size
         return cls(
@@ -130,7 +130,9 @@ class Process:
                 self.opened += 1
                 connection = self.connections[ports] = gate.report(ports, (self.rank, self.opened))
             if sent < connection.p_sent or consumed < connection.p_consumed or consumed > connection.tx:
-                raise LockstepError(f"{self.name} reports impossible byte counts on its port {lport}; a bug in the shim")
+                raise LockstepError(
+                    f"{self.name} reports impossible byte counts on its port {lport}; a bug in the shim"
+                )
             connection.p_sent, connection.p_consumed = sent, consumed
             connection.p_ended = bool(flags & wire.WRITE_CLOSED)
             connection.blocked = bool(flags & wire.BLOCKED)

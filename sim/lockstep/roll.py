@@ -169,6 +169,6 @@ def ancestry(pid: int) -> set[int]:
 def _never(expected: _Expected, *, ended: bool, start_s: float) -> str:
     what = "ended before it attached" if ended else f"did not attach within {start_s:g} s"
     return (
-        f"{expected.name} {what} to simulated time: its interpreter must be CPython 3.11 to 3.13 and load sitecustomize "
-        "(no -E, -I or -S, no static binary); otherwise run it at pace real"
+        f"{expected.name} {what} to simulated time: its interpreter must be CPython 3.11 to 3.13 and load "
+        "sitecustomize (no -E, -I or -S, no static binary); otherwise run it at pace real"
     )

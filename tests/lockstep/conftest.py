@@ -11,6 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+
 from drycell.sim.kernel import Kernel
 from drycell.sim.lockstep import Lockstep, Settings, pinned_environment
 
@@ -35,6 +36,7 @@ class World:
         self.lockstep = Lockstep(self.kernel, self.settings, on_exit=lambda p: self._ended(p))
         self.children: dict[str, subprocess.Popen[str]] = {}
         self.port = 0
+        self._all_ended = asyncio.Event()
 
     def _ended(self, process: Any) -> None:
         self.ended_at[process.name] = self.kernel.now_ns
@@ -42,8 +44,12 @@ class World:
         if child is not None:
             self.output[process.name], _ = child.communicate()
             self.codes[process.name] = child.returncode
+        if len(self.codes) == len(self.children):
+            self._all_ended.set()
 
-    def program(self, name: str, text: str, *, python: str | None = None, flags: tuple[str, ...] = (), **env: str) -> None:
+    def program(
+        self, name: str, text: str, *, python: str | None = None, flags: tuple[str, ...] = (), **env: str
+    ) -> None:
         """Start a program; it may use PORT, the port of the line server."""
         file = self.folder / f"{name}.py"
         file.write_text(dedent(text))
@@ -90,8 +96,8 @@ class World:
             if until_s is not None:
                 await asyncio.sleep(until_s)
             else:
-                while len(self.ended_at) < len(self.children):
-                    await asyncio.sleep(0.25)
+                self._all_ended.clear()
+                await self._all_ended.wait()
                 await asyncio.sleep(0.25)
             server.close()
 

@@ -1,1 +1,1 @@
-"""The lockstep shim: virtual time inside one Python process. Importing this package changes nothing; install() does."""
+"""The lockstep shim: virtual time inside one Python process. Importing it changes nothing; install() does."""

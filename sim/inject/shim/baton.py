@@ -2,8 +2,8 @@
 
 Rules:
 1. A thread gives the baton on only inside a replaced blocking call (``wait``, ``give_way``) or at its end.
-2. Wake-ups go to one first-in first-out queue. Only when that is empty are descriptors looked at, in the order in which
-   threads began to wait for them, and only when nothing is readable either is the kernel told (``idle``).
+2. Wake-ups go to one first-in first-out queue. Only when that is empty are descriptors looked at, in the order in
+   which threads began to wait for them, and only when nothing is readable either is the kernel told (``idle``).
 3. Timers that are due together fire by (deadline, order of the waits).
 4. The clock never goes backwards: at RUN(now) it becomes max(clock, now); every reading adds one tick first.
 

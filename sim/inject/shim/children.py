@@ -175,7 +175,7 @@ class PipeFile(io.FileIO):
         return super().read(size)
 
     def readall(self) -> Any:
-        parts = []
+        parts: list[Any] = []
         while True:
             part = self.read(65536)
             if not part:
@@ -207,8 +207,10 @@ def open_file(file: Any, mode: str = "r", buffering: int = -1, *args: Any, **kwa
     buffered: Any = io.BufferedReader(raw, size) if "r" in mode and "+" not in mode else kind(raw, size)
     if binary:
         return buffered
-    text = io.TextIOWrapper(buffered, *args, **kwargs, line_buffering=buffering == 1)
-    text.mode = mode  # type: ignore[misc]
+    text: Any = io.TextIOWrapper(buffered, *args, **kwargs)
+    if buffering == 1:
+        text.reconfigure(line_buffering=True)
+    text.mode = mode
     return text
 
 
@@ -246,6 +248,6 @@ def install() -> None:
     for name, function in POSIX.items():
         setattr(posix, name, staticmethod(function))
         setattr(os, name, staticmethod(function))
-    _posixsubprocess.fork_exec = staticmethod(fork_exec)  # type: ignore[assignment]
-    io.open = builtins.open = staticmethod(open_file)  # type: ignore[assignment]
+    _posixsubprocess.fork_exec = staticmethod(fork_exec)
+    io.open = builtins.open = staticmethod(open_file)
     control.children = live

@@ -1,7 +1,7 @@
 """Clocks on simulated time: ``time``, and ``datetime`` where it reads a clock.
 
-Rules: every reading costs one tick (``baton.read_clock``); wall time is epoch + clock, monotonic time is uptime + clock;
-processor time is the sum of all ticks, since computing is free.
+Rules: every reading costs one tick (``baton.read_clock``); wall time is epoch + clock, monotonic time is uptime +
+clock; processor time is the sum of all ticks, since computing is free.
 """
 
 from __future__ import annotations

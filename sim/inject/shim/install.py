@@ -10,7 +10,8 @@ from . import baton, children, clocks, control, entropy, locks, polling, sockets
 # Modules that keep references to what is replaced; a .pth file may have imported them before us.
 _KEEPERS = (
     "threading", "queue", "socket", "selectors", "subprocess", "random", "tempfile", "datetime", "_datetime",
-    "concurrent.futures", "asyncio", "logging", "functools", "uuid", "secrets", "_strptime", "sched", "multiprocessing",
+    "concurrent.futures", "asyncio", "logging", "functools", "uuid", "secrets", "_strptime", "sched",
+    "multiprocessing",
 )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
-"""TCP connections of this process as the lockstep protocol sees them: what was announced, read, sent, and may be sent.
+"""TCP connections of this process as the lockstep protocol sees them: what was announced, read, sent, and may be
+sent.
 
 Rules:
-1. A program sees exactly the bytes that the kernel announced, never more; how many of them have physically arrived does
-   not matter, because a read waits for announced bytes.
-2. At most ``wire.WINDOW_BYTES`` may be sent beyond what the other end has read; a sender blocks at that count, never at
-   the mercy of a socket buffer.
-3. Connections inside this process (self-pipes over TCP) announce themselves: what one end has sent the other may read.
+1. A program sees exactly the bytes that the kernel announced, never more; how many of them have physically arrived
+   does not matter, because a read waits for announced bytes.
+2. At most ``wire.WINDOW_BYTES`` may be sent beyond what the other end has read; a sender blocks at that count, never
+   at the mercy of a socket buffer.
+3. Connections inside this process (self-pipes over TCP) announce themselves: what one end has sent the other may
+   read.
 4. Any other peer is refused and named.
 """
 

@@ -1,7 +1,8 @@
 """``select.select``, ``poll`` and ``epoll`` on the scheduler.
 
 Rules: counted connections are judged by the counters, everything else by the operating system at this moment;
-results keep the order of registration; timeouts are rounded up to the unit of the real call (1 us for select, 1 ms otherwise).
+results keep the order of registration; timeouts are rounded up to the unit of the real call (1 us for select, 1 ms
+otherwise).
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ _REAL_EPOLL: Any = getattr(_select, "epoll", None)
 
 def install() -> None:
     """Replace the functions of ``select``; call before ``selectors`` is imported."""
-    _select.select = staticmethod(select)  # type: ignore[assignment]
+    _select.select = staticmethod(select)
     if hasattr(_select, "poll"):
         _select.poll = Poll  # type: ignore[assignment, misc]
     if _REAL_EPOLL is not None:

@@ -397,8 +397,8 @@ def _literal(name: str) -> bool:
 def install(hostname: str) -> None:
     """Replace the C layer of sockets; call before ``socket`` is imported."""
     _socket.socket = _socket.SocketType = Socket  # type: ignore[misc]
-    _socket.socketpair = staticmethod(socketpair)  # type: ignore[assignment]
-    _socket.getaddrinfo = staticmethod(getaddrinfo)  # type: ignore[assignment]
-    _socket.gethostbyname = staticmethod(gethostbyname)  # type: ignore[assignment]
+    _socket.socketpair = staticmethod(socketpair)
+    _socket.getaddrinfo = staticmethod(getaddrinfo)
+    _socket.gethostbyname = staticmethod(gethostbyname)
     if hostname:
-        _socket.gethostname = staticmethod(lambda: hostname)  # type: ignore[assignment]
+        _socket.gethostname = staticmethod(lambda: hostname)
