@@ -20,7 +20,7 @@ read = baton.read_clock
 
 
 def wall() -> float:
-    return (epoch_ns + read()) / 1e9
+    return (epoch_ns + read()) / 1_000_000_000  # int by int: rounded once, so that whole microseconds stay whole
 
 
 def wall_ns() -> int:
@@ -28,7 +28,7 @@ def wall_ns() -> int:
 
 
 def monotonic() -> float:
-    return (uptime_ns + read()) / 1e9
+    return (uptime_ns + read()) / 1_000_000_000
 
 
 def monotonic_ns() -> int:
