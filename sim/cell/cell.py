@@ -26,6 +26,7 @@ from drycell.sim.cell.port import CellPort
 from drycell.sim.cell.program_model import ProgramModel
 from drycell.sim.cell.programs import ModelPrograms, OnExit, ProcessPrograms
 from drycell.sim.cell.sequencer import ModelledSequencer
+from drycell.sim.cell.stdf_file import StdfFile
 from drycell.sim.cell.tcc import Peripheral, TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
@@ -76,6 +77,7 @@ class Cell:
             for name, instrument in scenario.instruments.items()
         }
         self._launcher = None if real is None else Launcher(run_dir)
+        self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, tester="drycell")
         self._programs = self._make_programs()
         self._make_peers()
 
@@ -135,6 +137,10 @@ class Cell:
             topics,
             sites,
             find_job=lambda lot: self._job if lot == self._job.lot else None,
+            on_lot=self.stdf.open,
+            on_result=self.stdf.result,
+            on_summary=self.stdf.summary,
+            on_lot_end=self.stdf.finish,
             **common,
         )
         wafer = cell.handler.wafer
@@ -255,6 +261,7 @@ class Cell:
             for instrument in self._instruments.values():
                 await instrument.stop()
         await self._broker.stop()
+        self.stdf.close()
 
 
 def stands_still(error: StuckError) -> str:

@@ -14,7 +14,6 @@ import asyncio
 import json
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from drycell.sim.errors import DrycellError
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 KEPT_PREFIXES = ("LC_",)
 STOP_LIMIT_S = 20.0
+SIGKILL = 9  # not taken from signal, which lacks it on systems where this module is only imported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ class Process:
         self._number = number
         self._launcher = launcher
 
-    def kill(self, number: int = signal.SIGKILL, *, group: bool = False) -> None:
+    def kill(self, number: int = SIGKILL, *, group: bool = False) -> None:
         """Send a signal to the program, or to its whole process group; nothing happens if it has ended."""
         if self.exit_code is None:
             self._launcher._say({"kill": self._number, "signal": int(number), "group": group})
@@ -117,6 +117,7 @@ class Launcher:
         self._count = 0
         self._running: dict[int, Process] = {}
         self._gone = False
+        self._fatal = "it has died"
 
     async def start(self) -> None:
         """Start the watcher. Raises DrycellError where the operating system cannot give what it needs."""
@@ -132,14 +133,21 @@ class Launcher:
     def _spawn_watcher(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         script = Path(__file__).with_name("watcher.py")
-        with theirs:
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        with theirs, self._last_words.open("wb") as words:
             self._watcher = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(script), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=words,
                 start_new_session=True,
             )
         return ours
+
+    @property
+    def _last_words(self) -> Path:
+        return self.run_dir / "watcher.txt"
 
     def launch(self, request: LaunchRequest, on_exit: Callable[[int], None]) -> Process:
         """Start a program; ``on_exit`` gets its exit code once, on the loop, unless stop() ended it.
@@ -184,7 +192,7 @@ class Launcher:
                 link.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-            while not self._gone and select.select([link], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            while not self._gone and _wait_readable(link, deadline - time.monotonic()):
                 self._early += self._receive(link)
         for process, code in self._endings():
             process.exit_code = code
@@ -194,6 +202,8 @@ class Launcher:
             raise DrycellError(
                 f"some program of this cell cannot be killed; the watcher, process {self._watcher.pid}, still tries."
             ) from None
+        if self._last_words.exists() and not self._last_words.stat().st_size:
+            self._last_words.unlink()
 
     # ---- the link to the watcher
 
@@ -214,19 +224,22 @@ class Launcher:
             data = b""
         self._gone = not data
         *lines, self._buffer = (self._buffer + data).split(b"\n")
-        return [json.loads(line) for line in lines]
+        messages = [json.loads(line) for line in lines]
+        for message in messages:
+            self._fatal = message.get("fatal", self._fatal)
+        return messages
 
     def _await_answer(self, number: int) -> dict[str, Any]:
         assert self._link is not None and self._loop is not None
         while not self._gone:
-            select.select([self._link], [], [])
+            _wait_readable(self._link, None)
             self._early += self._receive(self._link)
             for message in self._early:
                 if message.get("id") == number:
                     self._early.remove(message)
                     self._loop.call_soon(self._report)  # whatever else came with it, after launch() has returned
                     return message
-        raise DrycellError("the watcher of this cell has died, so no program can be started.")
+        raise DrycellError(f"the watcher of this cell cannot start programs: {self._fatal}.")
 
     def _readable(self) -> None:
         assert self._link is not None and self._loop is not None
@@ -243,7 +256,14 @@ class Launcher:
     def _endings(self) -> list[tuple[Process, int]]:
         """Programs that have ended since the last call; when the watcher is gone, the kernel has killed them all."""
         ended, self._early = self._early, []
-        codes = {message["exit"]: int(message["code"]) for message in ended}
+        codes = {message["exit"]: int(message["code"]) for message in ended if "exit" in message}
         if self._gone:
-            codes = {**dict.fromkeys(self._running, -int(signal.SIGKILL)), **codes}
+            codes = {**dict.fromkeys(self._running, -SIGKILL), **codes}
         return [(self._running.pop(number), code) for number, code in codes.items() if number in self._running]
+
+
+def _wait_readable(link: socket.socket, limit_s: float | None) -> bool:
+    """Wait on the wall clock; not select(), which cannot take descriptors from 1024 on."""
+    poll = select.poll()
+    poll.register(link, select.POLLIN)
+    return bool(poll.poll(None if limit_s is None else max(0.0, limit_s * 1000.0)))

@@ -127,6 +127,8 @@ class Master:
             self._queries[name](self, payload)
         elif name not in self._commands:
             self.fail(f"the handler sent the unknown command {name!r}")
+        elif not self._peer.machine.can(name) and self.state == "softerror":
+            self._port.record("refused", command=name, state=self.state)
         elif not self._peer.machine.can(name):
             self.fail(f"the handler sent {name} while the master was {self.state}")
         else:
@@ -263,11 +265,11 @@ class Master:
         records = content.get("payload")
         try:
             part = part_result(records, site)
+            assert isinstance(records, list)
+            self._on_result(site, records)
         except ValueError as error:
             self.fail(str(error))
             return
-        assert isinstance(records, list)
-        self._on_result(site, records)
         if self.state not in TESTING:
             if self.state not in ("softerror", "error"):
                 self.fail(f"a result of site {site} came while the master was {self.state}")

@@ -55,11 +55,12 @@ def run(
         kernel.journal.watch(observer)
     begin_s = time.monotonic()
     try:
-        _run_cell(Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir), kernel)
+        cell = Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir)
+        _run_cell(cell, kernel)
     finally:
         kernel.close()
     wall_s = time.monotonic() - begin_s
-    result = judge(scenario, run_dir, kernel.journal.sha256, wall_s, model)
+    result = judge(scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path)
     (run_dir / VERDICT).write_text(json.dumps(result.to_record(), indent=1) + "\n", "utf-8")
     return result
 
@@ -95,11 +96,20 @@ def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None]) -> Real
 
 def _job(scenario: Scenario, model: ProgramModel | None, real: RealProgram | None, run_dir: Path) -> Job:
     if real is not None:
-        table = _bin_table(real.folder / f"{Path(real.script).stem}_binning.json")
-        cwd = f"{RUN}/{real.folder.relative_to(run_dir)}"
-        return Job(scenario.devices.lot, table, real.script, cwd, program_name=Path(real.script).stem)
-    assert model is not None
-    return Job(scenario.devices.lot, model.bin_table, f"{model.name}.py", f"{RUN}/program", program_name=model.name)
+        name = Path(real.script).stem
+        table, cwd = _bin_table(real.folder / f"{name}_binning.json"), f"{RUN}/{real.folder.relative_to(run_dir)}"
+    else:
+        assert model is not None
+        name, table, cwd = model.name, dict(model.bin_table), f"{RUN}/program"
+    return Job(
+        scenario.devices.lot,
+        table,
+        f"{name}.py",
+        cwd,
+        part_type=scenario.devices.model,
+        program_name=name,
+        bin_names=model.bin_names if model is not None else {},
+    )
 
 
 def _bin_table(path: Path) -> dict[int, tuple[int, ...]]:
@@ -114,7 +124,12 @@ def _bin_table(path: Path) -> dict[int, tuple[int, ...]]:
 
 
 def judge(
-    scenario: Scenario, run_dir: Path, journal_sha256: str, wall_s: float, model: ProgramModel | None
+    scenario: Scenario,
+    run_dir: Path,
+    journal_sha256: str,
+    wall_s: float,
+    model: ProgramModel | None,
+    stdf_path: Path | None,
 ) -> RunResult:
     """The result of the journal in ``run_dir``; reads nothing but that."""
     events = list(journals.read(run_dir / JOURNAL))
@@ -133,7 +148,7 @@ def judge(
         soft_bins=dict(sorted(Counter(softs.values()).items())),
         hard_bins=dict(sorted(Counter(fields["hard_bin"] for fields in final.values()).items())),
         yield_=passed / len(final) if final else 0.0,
-        stdf_path=None,
+        stdf_path=stdf_path,
         run_dir=run_dir,
         deterministic=scenario.rung == "model",
         rung=scenario.rung,

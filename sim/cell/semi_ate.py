@@ -9,7 +9,6 @@ Rules that hold here:
 """
 
 import ast
-import fcntl
 import hashlib
 import json
 import os
@@ -333,6 +332,10 @@ def _first_line(error: BaseException) -> str:
 
 @contextmanager
 def _locked(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+    if sys.platform == "win32":
+        raise DrycellError("real programs run on Linux and WSL2 only; use rung model here.")
+    import fcntl
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("a")

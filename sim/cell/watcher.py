@@ -6,7 +6,7 @@ Rules that hold here:
   setsid comes back to it when its parent dies. So "I have no child" means "nothing is left".
 - Talk is one JSON object per line over the socket FD. To it: {"id", "argv", "cwd", "env", "stdout", "stderr",
   "aslr"} spawns; {"kill": id, "signal": n, "group": bool} signals. From it: {"id", "pid", "aslr"} or {"id", "error"},
-  and once per program {"exit": id, "code": n} with n negative for a signal.
+  and once per program {"exit": id, "code": n} with n negative for a signal; {"fatal"} when it cannot work at all.
 - The end of the socket, or of the simulator, is the order to kill every descendant, and then to end.
 """
 
@@ -135,43 +135,45 @@ class Watcher:
             pass  # the simulator is gone; the loop sees it too
 
     def finish(self) -> None:
-        """Kill every descendant again and again until none is left."""
-        deadline, pause = time.monotonic() + GIVE_UP_S, 0.001
+        """Kill every descendant: a killed child leaves its own children to this process, so one layer is enough."""
+        deadline, pause = time.monotonic() + GIVE_UP_S, 0.0
         while self.reap() and time.monotonic() < deadline:
-            for pid in descendants(os.getpid()):
+            for pid in children():
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except OSError:
                     pass
             time.sleep(pause)
-            pause = min(pause * 2, 0.05)
+            pause = min(pause + 0.0005, 0.05)
 
 
-def descendants(root: int) -> list[int]:
-    """All live descendants of a process, parents first, by the parent column of /proc/PID/stat (proc(5))."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                    parent = int(file.read().rpartition(b")")[2].split()[1])
-            except (OSError, IndexError):
-                continue
-            children.setdefault(parent, []).append(int(name))
-    found, waiting = [], [root]
-    while waiting:
-        for pid in children.get(waiting.pop(), []):
-            found.append(pid)
-            waiting.append(pid)
+def children() -> list[int]:
+    """The children of this process: proc(5), /proc/PID/task/TID/children, or the parent column of all stat files."""
+    me = os.getpid()
+    try:
+        with open(f"/proc/{me}/task/{me}/children", "rb") as file:  # noqa: PTH123
+            return [int(pid) for pid in file.read().split()]
+    except OSError:
+        pass  # a kernel without CONFIG_PROC_CHILDREN
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                parent = int(file.read().rpartition(b")")[2].split()[1])
+        except (OSError, IndexError):
+            continue
+        if parent == me:
+            found.append(int(name))
     return found
 
 
 def main() -> None:
     link = socket.socket(fileno=int(sys.argv[1]))
     link.set_inheritable(False)
-    if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "this kernel gives no child subreaper")
     watcher = Watcher(link)
+    if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        watcher.say({"fatal": f"this system gives no child subreaper ({os.strerror(ctypes.get_errno())})"})
+        return
     watcher.run()
     watcher.finish()
 

@@ -162,7 +162,39 @@ def test_stop_kills_a_descendant_that_forked_twice_and_left_its_session(tmp_path
 
     async def story(launcher: Launcher) -> None:
         await ended(launcher, request(tmp_path, ESCAPER, script_args=[str(path)]))
-        await asyncio.to_thread(holding.wait, 20)
+        holding.wait(20)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    flight(tmp_path / "run", story)
+    assert free.wait(20)
+
+
+# Every few milliseconds a new process, the old one gone: it is never where a list of processes has just seen it.
+RUNNER = """
+import os, sys, time
+held = open(sys.argv[-1], "w")
+held.write("holding")
+held.flush()
+while True:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    time.sleep(0.002)
+"""
+
+
+def test_stop_catches_a_program_that_keeps_moving_to_new_processes(tmp_path: Path) -> None:
+    path = fifo(tmp_path)
+    holding, free = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        until_nobody_holds(path, holding.set)
+        free.set()
+
+    async def story(launcher: Launcher) -> None:
+        await ended(launcher, request(tmp_path, RUNNER, script_args=[str(path)]))
+        holding.wait(20)
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -201,7 +233,7 @@ def test_programs_of_a_killed_watcher_die_and_are_reported(tmp_path: Path) -> No
         assert launcher._watcher is not None
         launcher._watcher.kill()
         code = await future
-        with pytest.raises(DrycellError, match="watcher of this cell has died"):
+        with pytest.raises(DrycellError, match="watcher of this cell cannot start programs: it has died"):
             launcher.launch(request(tmp_path, "pass"), print)
         return code
 
@@ -210,6 +242,11 @@ def test_programs_of_a_killed_watcher_die_and_are_reported(tmp_path: Path) -> No
 
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_clean_run_leaves_no_words_of_the_watcher(tmp_path: Path) -> None:
+    flight(tmp_path / "run", lambda launcher: ended(launcher, request(tmp_path, "pass")))
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["sites"]
 
 
 def test_thirty_starts_and_stops_leave_no_descriptor_process_or_thread(tmp_path: Path) -> None:

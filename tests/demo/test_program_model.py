@@ -14,16 +14,16 @@ DEMO = Path(__file__).parents[2] / "scenarios" / "demo"
 
 def test_tests_and_outputs_come_in_program_order_with_their_numbers() -> None:
     model = load_program_model(DEMO)
-    assert [(t.instance, t.number, t.alarm_sbin) for t in model.tests] == [
+    assert [(t.instance, t.test_num, t.alarm_bin) for t in model.tests] == [
         ("contact_1", 100, 60000),
         ("vout_1", 200, 60001),
         ("iq_1", 300, 60002),
         ("ramp_1", 400, 60003),
     ]
-    assert [(o.name, o.number, o.bin) for o in model.tests[3].outputs] == [
-        ("vramp", 401, 14),
-        ("vmin", 402, 14),
-        ("span", 403, 15),
+    assert [(o.name, o.test_num, o.bin) for o in model.tests[3].outputs] == [
+        ("ramp_1.vramp", 401, 14),
+        ("ramp_1.vmin", 402, 14),
+        ("ramp_1.span", 403, 15),
     ]
     assert model.tests[2].outputs[0].exp10 == -6
 
@@ -47,15 +47,15 @@ def test_reduced_values_are_rounded_as_the_do_body_rounds_them() -> None:
 
 
 def test_layouts_for_one_two_and_four_sites_with_one_ping_pong_test() -> None:
-    model = load_program_model(DEMO)
-    assert {name: len(sites) for name, sites in model.layouts.items()} == {"PR1A": 1, "PR2A": 2, "PR4A": 4}
-    assert model.stages["PR2A"] == [[["0", "1"]], [["0", "1"]], [["0"], ["1"]], [["0", "1"]]]
+    strategies = load_program_model(DEMO).strategies
+    assert [len(layout) for layout in strategies] == [1, 2, 4]
+    assert strategies[(0, 0), (0, 1)] == [[["0", "1"]], [["0", "1"]], [["0"], ["1"]], [["0", "1"]]]
 
 
 def test_every_bin_that_a_test_can_give_is_in_the_bin_table() -> None:
     model = load_program_model(DEMO)
-    known = {sbin for sbins in model.hbins.values() for sbin in sbins}
-    given = {str(o.bin) for t in model.tests for o in t.outputs} | {str(t.alarm_sbin) for t in model.tests} | {"1"}
+    known = {sbin for sbins in model.bin_table.values() for sbin in sbins}
+    given = {o.bin for t in model.tests for o in t.outputs} | {t.alarm_bin for t in model.tests} | {1}
     assert given == known
 
 

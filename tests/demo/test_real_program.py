@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drycell.plugins_sim.devices.ldo import DEFECTS, Ldo, LdoPopulation
+from drycell.plugins_sim.instruments.meter import answer
 from drycell.sim.cell.launcher import Launcher, LaunchRequest
 from drycell.sim.cell.preflight import examine, private_copy
-from drycell.sim.cell.program_model import load_program_model
+from drycell.sim.cell.program_model import ProgramModel, load_program_model
 from drycell.sim.cell.semi_ate import Prepared, prepare
 
 DEMO = Path(__file__).parents[2] / "scenarios" / "demo"
@@ -29,15 +32,23 @@ def prepared() -> Prepared:
 
 
 class Meter:
+    """Gives the ``answers`` by command, or whatever ``answer`` says, and notes what it was asked."""
+
     def __init__(self) -> None:
         self.answers = GOOD
+        self.answer: Callable[[str], str] = lambda line: self.answers[line.split()[0]]
         self.asked: list[str] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := (await reader.readline()).decode().strip():
             self.asked.append(line)
-            writer.write(self.answers[line.split()[0]].encode() + b"\n")
+            writer.write(self.answer(line).encode() + b"\n")
         writer.close()
+
+
+def bin_table() -> dict[str, list[str]]:
+    table = load_program_model(DEMO).bin_table
+    return {str(hard): [str(soft) for soft in softs] for hard, softs in table.items()}
 
 
 def live(prepared: Prepared, run: Path, bench: Callable[[], Any], story: Callable[..., Any], **changes: Any) -> Any:
@@ -57,7 +68,7 @@ def live(prepared: Prepared, run: Path, bench: Callable[[], Any], story: Callabl
                 device_id="D",
                 broker_host="127.0.0.1",
                 broker_port=master.port,
-                bin_table=load_program_model(DEMO).hbins,
+                bin_table=bin_table(),
                 extra_env={"DRYCELL_METER": f"127.0.0.1:{port}"},
             )
             ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -124,7 +135,7 @@ def test_the_meter_is_asked_what_measures_json_says_in_its_order(
         if test.peripheral:
             parameters = test.peripheral.filled(inputs)
             assert [(c["periphery_type"], c["ioctl_name"], c["parameters"]) for c in calls] == [
-                (test.peripheral.periphery_type, test.peripheral.ioctl_name, parameters)
+                (test.peripheral.kind, test.peripheral.ioctl, parameters)
             ]
     assert asked == expected
 
@@ -137,17 +148,17 @@ def test_records_carry_the_numbers_of_the_program_model(
 
     records = live(prepared, tmp_path, bench, story)
     found = {r["TEST_TXT"]: r for r in records["PTR"] + records["MPR"]}
-    outputs = {f"{t.instance}.{o.name}": o for t in load_program_model(DEMO).tests for o in t.outputs}
+    outputs = {o.name: o for t in load_program_model(DEMO).tests for o in t.outputs}
     assert found.keys() == outputs.keys()
     for name, output in outputs.items():
         record, scale = found[name], 10**output.exp10
         assert (record["TEST_NUM"], record["UNITS"], record["RES_SCAL"]) == (
-            output.number,
+            output.test_num,
             output.unit,
             -output.exp10,
         )
-        assert (record["LO_LIMIT"], record["HI_LIMIT"]) == (output.ltl * scale, output.utl * scale)
-        assert (record["LO_SPEC"], record["HI_SPEC"]) == (output.lsl * scale, output.usl * scale)
+        assert (record["LO_LIMIT"], record["HI_LIMIT"]) == (output.limits[0] * scale, output.limits[1] * scale)
+        assert (record["LO_SPEC"], record["HI_SPEC"]) == (output.specs[0] * scale, output.specs[1] * scale)
 
 
 def test_what_1_0_17_does_with_stop_on_fail_and_scaling(
@@ -166,3 +177,41 @@ def test_what_1_0_17_does_with_stop_on_fail_and_scaling(
         return [flags["iq_1.iq"], *((r["PART_FLG"], r["NUM_TEST"], r["SOFT_BIN"]) for r in (third, first))]
 
     assert live(prepared, tmp_path, bench, story) == [128, (0, 2, 12), (8, 0, 11)]
+
+
+def test_a_lot_of_regulators_gets_the_bins_and_values_that_the_program_model_foretells(
+    prepared: Prepared, tmp_path: Path, bench: Callable[[], Any]
+) -> None:
+    population = LdoPopulation(4, "LOT", 0, 24, defects=dict.fromkeys(DEFECTS, 0.1))
+    program = load_program_model(DEMO)
+    assert {population.device(n).defect for n in range(1, 25)} == {None, *DEFECTS}
+
+    async def story(master: Any, meter: Meter, ended: asyncio.Future[int]) -> list[Any]:
+        found = []
+        for number in range(1, 25):
+            meter.answer = partial(answer, device_at={0: population.device(number)}.get)
+            found.append(await master.touchdown(str(number)))
+        return found
+
+    for number, records in enumerate(live(prepared, tmp_path, bench, story), start=1):
+        values, soft_bin = foretold(program, population.device(number))
+        results = {r["TEST_TXT"]: [r["RESULT"]] for r in records["PTR"]}
+        results |= {r["TEST_TXT"]: r["RTN_RSLT"] for r in records["MPR"]}
+        assert results == values
+        assert records["PRR"][0]["SOFT_BIN"] == soft_bin
+
+
+def foretold(program: ProgramModel, device: Ldo) -> tuple[dict[str, list[float]], int]:
+    """What the records of a device on site 0 carry, and its soft bin, computed without the program."""
+    raw: dict[str, list[float]] = {}
+    for test in program.tests:
+        inputs = {name: p.value for name, p in test.inputs.items()}
+        for output in test.outputs:
+            if output.of:
+                raw[output.name] = [output.reduced(raw[output.of])]
+            else:
+                reply = answer(output.question("0", inputs), {0: device}.get)
+                raw[output.name] = [float(number) for number in reply.split(",")]
+    outputs = [output for test in program.tests for output in test.outputs]
+    soft_bin = next((o.bin for o in outputs if not o.passes(raw[o.name])), 1)
+    return {o.name: [value * 10**o.exp10 for value in raw[o.name]] for o in outputs}, soft_bin

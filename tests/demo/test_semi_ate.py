@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,39 @@ def test_a_cache_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("DRYCELL_CACHE", str(tmp_path / "file"))
     with pytest.raises(DrycellError, match="set DRYCELL_CACHE"):
         semi_ate.make_environment(python=sys.executable)
+
+
+def test_two_that_ask_at_the_same_time_make_it_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    waiting = threading.Event()
+
+    def install(python: str, home: Path, groups: object) -> None:
+        assert waiting.wait(20)
+        home.mkdir(parents=True)
+        (home / "versions.json").write_text("{}")
+        made.append(home)
+
+    monkeypatch.setattr(semi_ate, "_install", install)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(semi_ate.make_environment)
+        second = pool.submit(semi_ate.make_environment)
+        third = pool.submit(semi_ate.make_environment, say=lambda line: waiting.set())
+        assert {first.result(), second.result(), third.result()} == set(made)
+    assert len(made) == 1
+
+
+def test_a_half_made_environment_is_made_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def install(python: str, home: Path, groups: object) -> None:
+        home.mkdir(parents=True)
+        (home / "broken").touch()
+        raise KeyboardInterrupt
+
+    def install_whole(python: str, home: Path, groups: object) -> None:
+        home.mkdir(parents=True)
+        (home / "versions.json").write_text("{}")
+
+    monkeypatch.setattr(semi_ate, "_install", install)
+    with pytest.raises(KeyboardInterrupt):
+        semi_ate.make_environment()
+    monkeypatch.setattr(semi_ate, "_install", install_whole)
+    assert sorted(path.name for path in semi_ate.make_environment().iterdir()) == ["versions.json"]

@@ -1,0 +1,36 @@
+"""What comes with drycell, offered to the "drycell" hooks (entry point ``builtin``)."""
+
+from collections.abc import Callable, Mapping
+
+from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
+from drycell.plugins_sim.instruments import meter
+from drycell.sim.hooks import DeviceAt, Instrument, Population, PopulationRequest, hookimpl
+
+
+class Meter:
+    """The bench meter at the simulated test head."""
+
+    def __init__(self, device_at: DeviceAt) -> None:
+        self._device_at = device_at
+
+    def answer(self, line: str) -> str:
+        """The reply to one line."""
+        return meter.answer(line, self._device_at)  # type: ignore[arg-type]  # a device model that suits the meter
+
+
+def _ldo(request: PopulationRequest) -> Population:
+    share = request.defects / sum(DEFECTS.values())
+    defects = {kind: usual * share for kind, usual in DEFECTS.items()}
+    return LdoPopulation(request.seed, request.lot, 0, request.size, request.spread, defects)
+
+
+@hookimpl
+def drycell_device_models() -> Mapping[str, Callable[[PopulationRequest], Population]]:
+    """``ldo``: a 3.3 V voltage regulator."""
+    return {"ldo": _ldo}
+
+
+@hookimpl
+def drycell_instruments() -> Mapping[str, Callable[[DeviceAt], Instrument]]:
+    """``meter``: resistance, output voltage, quiescent current and ramps by lines of text."""
+    return {"meter": Meter}

@@ -1,0 +1,99 @@
+"""STDF records as JSON objects, as sequencers of dialect "semi-ate" send them (packages 1.0.17).
+
+An object has "type" (and "rec_id") with the record's name, REC_LEN, REC_TYP, REC_SUB, and all fields by name; null
+means unset; flag fields are integers; an unset B*n field may be the integer 0.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drycell.runtime.stdf.errors import StdfError
+from drycell.runtime.stdf.records import OPAQUE, TYPES
+from drycell.runtime.stdf.table import Field, Record
+from drycell.runtime.stdf.values import FLOATS, RIGHT, Bits
+
+_ENVELOPE = frozenset({"type", "rec_id", "REC_LEN", "REC_TYP", "REC_SUB"})
+_OPAQUE_NAMES = frozenset(t.name for t in OPAQUE)
+
+
+def from_json(data: object) -> Record:
+    """The record that a JSON object stands for.
+
+    Raises ``StdfError`` naming record, field and site if it is no object, of no known type, has an unknown field or a
+    value of the wrong type. Ranges and missing fields are judged when the record is written.
+    """
+    if not isinstance(data, Mapping):
+        raise StdfError(f"a record is {_kind(data)}", right="a JSON object with type, REC_TYP, REC_SUB and fields")
+    name = data.get("type", data.get("rec_id"))
+    site = _site(data)
+    if not isinstance(name, str) or name not in TYPES or name in _OPAQUE_NAMES:
+        raise StdfError(f"there is no record type {name!r}", right="type names one of STDF V4", site=site)
+    rtype = TYPES[name]
+    for key, code in (("REC_TYP", rtype.typ), ("REC_SUB", rtype.sub)):
+        if data.get(key, code) not in (code, None):
+            raise StdfError(f"is {data[key]!r}", right=f"{code} for {name}", record=name, field=key, site=site)
+    fields = {}
+    for key, value in data.items():
+        if value is None or key in _ENVELOPE:
+            continue
+        i = rtype.index.get(key)
+        if i is None:
+            raise StdfError(f"there is no field {key!r}", right="a field of this type", record=name, site=site)
+        fields[key] = _value(name, rtype.fields[i], value, site)
+    return Record(rtype, fields)
+
+
+def _value(name: str, f: Field, value: Any, site: int | None) -> Any:
+    array = f.type.startswith("k")
+    kind = f.type.removeprefix("k")
+    if f.type in ("Bn", "Dn"):
+        good = _bytes_or_bits(f.type, value)
+        if good is not None:
+            return good
+    elif _all_are(kind, value) if array else _is(kind, value):
+        return value
+    right = f"a list, each {RIGHT[kind]}" if array else RIGHT[kind]
+    raise StdfError(f"is {_kind(value)}", right=f"it takes {right}", record=name, field=f.name, site=site)
+
+
+def _all_are(kind: str, values: Any) -> bool:
+    return isinstance(values, list) and all(_is(kind, v) for v in values)
+
+
+def _is(kind: str, value: Any) -> bool:
+    if kind in FLOATS:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind in ("Cn", "C1", "Sn"):
+        return isinstance(value, str)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _bytes_or_bits(kind: str, value: Any) -> bytes | Bits | None:
+    if value in (0, "", []) and not isinstance(value, bool | float):
+        return b"" if kind == "Bn" else Bits(0, b"")
+    if not isinstance(value, list) or not all(_is("U1", v) for v in value):
+        return None
+    if kind == "Dn":
+        return Bits.of(*value) if all(v in (0, 1) for v in value) else None
+    return bytes(value) if all(0 <= v <= 255 for v in value) else None
+
+
+def _site(data: Mapping[Any, Any]) -> int | None:
+    site = data.get("SITE_NUM")
+    return site if isinstance(site, int) and not isinstance(site, bool) else None
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "null"
+    words = {
+        bool: "a boolean",
+        int: "an integer",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "an object",
+    }
+    text = repr(value)
+    shown = text if len(text) <= 40 else f"{text[:37]}..."
+    return f"{words.get(type(value), type(value).__name__)} ({shown})"

@@ -1,0 +1,208 @@
+"""Counts over the records of a lot: parts, bins and tests per site, and from them the summary records.
+
+Rules: every PRR is one part tested (PART_CNT); a PRR whose PART_ID was seen before (on any site; on wafers, on the
+same wafer), or whose PART_FLG says so by bit 0 or 1, is also a retest (RTST_CNT); bins count every PRR, so their sum
+is PART_CNT. A part is good if PART_FLG bits 3 (failed) and 4 (no verdict) are 0, aborted if bit 2 is set. A test is
+executed unless TEST_FLG bit 4 is set, failed if bit 7 is set and bit 6 (no verdict) is not, in alarm if bit 0 is set.
+Sums are over results that are valid (TEST_FLG bits 1 and 4 are 0) and finite. Head 255 with site 255 stands for all
+sites (STDF V4, PCR and TSR).
+"""
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any
+
+from drycell.runtime.stdf.records import record
+from drycell.runtime.stdf.table import Record
+
+ALL = 255
+Site = tuple[int, int]  # HEAD_NUM, SITE_NUM
+EVERY: Site = (ALL, ALL)
+FAILED_BITS = 0x18
+_TEST_KINDS = {"PTR": "P", "MPR": "M", "FTR": "F"}
+
+
+@dataclass(slots=True)
+class PartCount:
+    """Parts of one site."""
+
+    parts: int = 0
+    retests: int = 0
+    aborts: int = 0
+    good: int = 0
+
+
+@dataclass(slots=True)
+class BinCount:
+    """Parts in one bin of one site."""
+
+    parts: int = 0
+    good: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """HBIN_PF and SBIN_PF: all passed, all failed, or mixed."""
+        return "P" if self.good == self.parts else " " if self.good else "F"
+
+
+@dataclass(slots=True)
+class TestCount:
+    """Executions of one test on one site."""
+
+    __test__ = False  # not a pytest class
+
+    kind: str
+    name: str = ""
+    executed: int = 0
+    failed: int = 0
+    alarms: int = 0
+    valid: int = 0
+    low: float = 0.0
+    high: float = 0.0
+    sum: float = 0.0
+    squares: float = 0.0
+
+    def result(self, value: float) -> None:
+        """Adds one valid result."""
+        self.low = min(self.low, value) if self.valid else value
+        self.high = max(self.high, value) if self.valid else value
+        self.valid += 1
+        self.sum += value
+        self.squares += value * value
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts what ``add`` is given. Counters are by site and, from ``EVERY``, over all sites."""
+
+    parts: dict[Site, PartCount] = field(default_factory=dict)
+    hard: dict[tuple[Site, int], BinCount] = field(default_factory=dict)
+    soft: dict[tuple[Site, int], BinCount] = field(default_factory=dict)
+    tests: dict[tuple[Site, int, str], TestCount] = field(default_factory=dict)
+    wafer: PartCount = field(default_factory=PartCount)
+    _seen: set[tuple[int, str]] = field(default_factory=set)
+    _wafers: int = 0
+
+    def add(self, rec: Record) -> None:
+        """Counts a PRR, PTR, MPR, FTR or WIR; other records do not count."""
+        name = rec.type.name
+        if name in _TEST_KINDS:
+            self._test(rec, _TEST_KINDS[name])
+        elif name == "PRR":
+            self._part(rec)
+        elif name == "WIR":
+            self._wafers += 1
+            self.wafer = PartCount()
+
+    def is_retest(self, part_id: str) -> bool:
+        """Whether a part of this name (on the wafer at hand) was counted before; nameless parts never are."""
+        return bool(part_id) and (self._wafers, part_id) in self._seen
+
+    def _part(self, rec: Record) -> None:
+        f = rec.fields
+        part_id = f.get("PART_ID", "")
+        retest = self.is_retest(part_id) or bool(f["PART_FLG"] & 3)
+        self._seen.add((self._wafers, part_id))
+        good = not f["PART_FLG"] & FAILED_BITS
+        abort = bool(f["PART_FLG"] & 4)
+        site = (f["HEAD_NUM"], f["SITE_NUM"])
+        counts = [self.wafer, *(self.parts.setdefault(s, PartCount()) for s in (site, EVERY))]
+        for count in counts:
+            count.parts += 1
+            count.retests += retest
+            count.aborts += abort
+            count.good += good
+        bins = [(self.hard, f["HARD_BIN"])]
+        if f.get("SOFT_BIN", 65535) != 65535:
+            bins.append((self.soft, f["SOFT_BIN"]))
+        for table, number in bins:
+            for s in (site, EVERY):
+                entry = table.setdefault((s, number), BinCount())
+                entry.parts += 1
+                entry.good += good
+
+    def _test(self, rec: Record, kind: str) -> None:
+        f = rec.fields
+        flags = f["TEST_FLG"]
+        values = _valid_results(rec, flags)
+        for site in ((f["HEAD_NUM"], f["SITE_NUM"]), EVERY):
+            key = (site, f["TEST_NUM"], kind)
+            count = self.tests.get(key)
+            if count is None:
+                count = self.tests[key] = TestCount(kind)
+            if not count.name and f.get("TEST_TXT"):
+                count.name = f["TEST_TXT"]
+            count.executed += not flags & 16
+            count.failed += flags & 0xC0 == 128
+            count.alarms += flags & 1
+            for value in values:
+                count.result(value)
+
+
+def _valid_results(rec: Record, flags: int) -> list[float]:
+    if flags & 0x12:
+        return []
+    if rec.type.name == "PTR":
+        value = rec.fields.get("RESULT")
+        return [value] if value is not None and isfinite(value) else []
+    return [v for v in rec.fields.get("RTN_RSLT", ()) if isfinite(v)]
+
+
+def test_summaries(tally: Tally, only: set[Site]) -> list[Record]:
+    """TSR records of these sites, by site and test number."""
+    out = []
+    for ((head, site), number, kind), count in sorted(tally.tests.items(), key=lambda item: item[0]):
+        if (head, site) not in only:
+            continue
+        fields: dict[str, Any] = {
+            "HEAD_NUM": head, "SITE_NUM": site, "TEST_TYP": kind, "TEST_NUM": number, "EXEC_CNT": count.executed,
+            "FAIL_CNT": count.failed, "ALRM_CNT": count.alarms, "TEST_NAM": count.name,
+        }  # fmt: skip
+        if count.valid:
+            fields |= {
+                "TEST_MIN": count.low, "TEST_MAX": count.high, "TST_SUMS": count.sum, "TST_SQRS": count.squares,
+            }  # fmt: skip
+        out.append(record("TSR", **fields))
+    return out
+
+
+test_summaries.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
+
+
+def bin_summaries(tally: Tally, hard_names: dict[int, str], soft_names: dict[int, str]) -> list[Record]:
+    """HBR then SBR records, by bin and site, the sums over all sites (255) last."""
+    out = []
+    for rec, prefix, table, names in (
+        ("HBR", "HBIN", tally.hard, hard_names),
+        ("SBR", "SBIN", tally.soft, soft_names),
+    ):
+        for ((head, site), number), count in sorted(table.items(), key=lambda item: (item[0][0], item[0][1])):
+            fields: dict[str, Any] = {
+                "HEAD_NUM": head,
+                "SITE_NUM": site,
+                f"{prefix}_NUM": number,
+                f"{prefix}_CNT": count.parts,
+                f"{prefix}_PF": count.verdict,
+            }
+            if names.get(number):
+                fields[f"{prefix}_NAM"] = names[number]
+            out.append(record(rec, **fields))
+    return out
+
+
+def part_summaries(tally: Tally, sites: list[Site]) -> list[Record]:
+    """PCR records: one per site, and one over all sites. FUNC_CNT is left out: not known."""
+    return [
+        record("PCR", HEAD_NUM=head, SITE_NUM=site, **part_counts(tally.parts.get((head, site), PartCount())))
+        for head, site in [*sites, EVERY]
+    ]
+
+
+def part_counts(count: PartCount) -> dict[str, int]:
+    """The counts as fields of PCR and WRR."""
+    return {
+        "PART_CNT": count.parts,
+        "RTST_CNT": count.retests,
+        "ABRT_CNT": count.aborts,
+        "GOOD_CNT": count.good,
+    }

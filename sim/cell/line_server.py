@@ -1,0 +1,112 @@
+"""Put a line-based instrument on a TCP port of the running asyncio loop.
+
+Rules that hold here:
+- No task, no thread, no timer: everything happens inside the loop's read callback, so the order of answers is the
+  order in which the loop hears the questions.
+- A client cannot disturb another: its lines are limited in length; while it does not read its answers, it is not
+  heard; when it breaks off, it is forgotten.
+- Loopback unless told otherwise.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+from drycell.sim.errors import DrycellError
+
+LINE_LIMIT = 16384
+CLIENT_LIMIT = 256
+
+
+class LineServer:
+    """Serves ``answer(line) -> line`` to any number of clients; lines are ASCII and end with a newline."""
+
+    def __init__(self, answer: Callable[[str], str], host: str = "127.0.0.1", port: int = 0) -> None:
+        self.host, self.port = host, port
+        self._answer = answer
+        self._server: asyncio.Server | None = None
+        self._clients: set[_Client] = set()
+
+    @property
+    def address(self) -> str:
+        """Host and port with a colon between, as DRYCELL_METER wants it."""
+        return f"{self.host}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen. Port 0 takes a free one; ``port`` then says which. Raises DrycellError if the port is taken."""
+        listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.host, self.port))
+            listener.setblocking(False)
+        except (OSError, OverflowError) as error:
+            listener.close()
+            raise DrycellError(
+                f"the instrument cannot listen on {self.address} ({error}); take another port, or 0 for any free one."
+            ) from None
+        self.port = listener.getsockname()[1]
+        self._server = await asyncio.get_running_loop().create_server(lambda: _Client(self), sock=listener)
+
+    async def stop(self) -> None:
+        """Close the port and every connection."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.close()
+        for client in tuple(self._clients):
+            client.abort()
+        await server.wait_closed()
+
+
+class _Client(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, server: LineServer) -> None:
+        self._server = server
+        self._buffer = b""
+        self._heard = True
+        self._transport: asyncio.Transport
+
+    def abort(self) -> None:
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if len(self._server._clients) >= CLIENT_LIMIT:
+            self._refuse(f"more than {CLIENT_LIMIT} clients")
+        else:
+            self._server._clients.add(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._server._clients.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._work()
+
+    def pause_writing(self) -> None:
+        self._heard = False
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._heard = True
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._work()
+
+    def _work(self) -> None:
+        while self._heard and not self._transport.is_closing():
+            line, newline, rest = self._buffer.partition(b"\n")
+            if len(line) > LINE_LIMIT:
+                self._refuse(f"line longer than {LINE_LIMIT} characters")
+            if not newline or self._transport.is_closing():
+                return
+            self._buffer = rest
+            text = line.rstrip(b"\r").decode("ascii", "backslashreplace")
+            if text:
+                self._transport.write(self._server._answer(text).encode("ascii", "backslashreplace") + b"\n")
+
+    def _refuse(self, reason: str) -> None:
+        self._transport.write(f"ERROR {reason}\n".encode())
+        self._transport.close()

@@ -1,0 +1,102 @@
+"""The lot's STDF file, as the master writes it: each result at once, readable even when the simulator is killed."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from drycell.runtime.stdf import LotWriter, StdfError
+from drycell.sim.cell.jobs import Job
+from drycell.sim.kernel import NS_PER_S, Event, Kernel
+
+Json = dict[str, Any]
+
+
+class StdfFile:
+    """Writes ``<run_dir>/<lot>.stdf``. A lot that is loaded again after an error goes on in the same file."""
+
+    def __init__(self, kernel: Kernel, run_dir: Path, epoch: datetime, sites: Sequence[int], tester: str) -> None:
+        self._kernel = kernel
+        self._run_dir = run_dir
+        self._epoch_s = int(epoch.timestamp())
+        self._sites = sites
+        self._tester = tester
+        self._lot = ""
+        self._file: Any = None
+        self._writer: LotWriter | None = None
+        self._summaries: dict[str, list[Json]] = {}
+        self._wafer: int | None = None
+        self.path: Path | None = None
+        kernel.journal.watch(self._watch)
+
+    def open(self, job: Job) -> None:
+        """A lot is loaded."""
+        self._summaries = {}
+        if self._writer is not None and not self._writer.finished and self._lot == job.lot:
+            return
+        self.close()
+        self._lot = job.lot
+        self.path = self._run_dir / f"{re.sub(r'[^A-Za-z0-9._-]', '_', job.lot)}.stdf"
+        self._file = self.path.open("wb", buffering=0)
+        self._writer = LotWriter(
+            self._file.write,
+            lot_id=job.lot,
+            part_typ=job.part_type,
+            job_nam=job.program_name,
+            setup_time_s=self._now_s,
+            start_time_s=self._now_s,
+            sites=self._sites,
+            tstr_typ=self._tester,
+            soft_bins=job.bin_names,
+        )
+
+    def result(self, site: str, records: list[Json]) -> None:
+        """One device's records. Raises ValueError in one sentence when they are no STDF."""
+        if self._writer is None:
+            return
+        try:
+            self._writer.touchdown(records)
+        except StdfError as error:
+            raise ValueError(f"the result of site {site} cannot be written as STDF: {error}") from None
+
+    def summary(self, site: str, records: list[Json]) -> None:
+        """The test summaries of one site."""
+        self._summaries[site] = records
+
+    def finish(self) -> None:
+        """The lot is unloaded: summaries and MRR."""
+        if self._writer is None or self._writer.finished:
+            return
+        self._end_wafer()
+        given = [record for site in sorted(self._summaries, key=int) for record in self._summaries[site]]
+        try:
+            self._writer.finish(self._now_s, tsr_records=given)
+        except StdfError as error:
+            self._kernel.journal.record("problem", "master", text=f"the test summaries are no STDF: {error}")
+            self._writer.finish(self._now_s)
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    @property
+    def _now_s(self) -> int:
+        return self._epoch_s + self._kernel.now_ns // NS_PER_S
+
+    def _watch(self, event: Event) -> None:
+        """A prober's wafers begin and end with the first contact on them."""
+        if event.kind != "contact" or self._writer is None or self._writer.finished:
+            return
+        wafer = event.fields["sites"][0].get("wafer")
+        if wafer is not None and wafer != self._wafer:
+            self._end_wafer()
+            self._wafer = wafer
+            self._writer.wafer_start(str(wafer), self._now_s)
+
+    def _end_wafer(self) -> None:
+        if self._wafer is not None and self._writer is not None:
+            self._writer.wafer_end(self._now_s)
+            self._wafer = None
