@@ -222,6 +222,15 @@ def _is_stream(file: Any) -> bool:
     return stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind)
 
 
+def leave(status: int) -> None:
+    """``os._exit``, at the right instant."""
+    control.catch_up()
+    _real_exit(status)
+
+
+_real_exit = posix._exit
+
+
 def system(command: str) -> int:
     """``os.system``, as a child that the scheduler waits for."""
     return waitpid(posix_spawn("/bin/sh", ["sh", "-c", command], os.environ), 0)[1]
@@ -238,6 +247,7 @@ POSIX: dict[str, Any] = {
     "wait4": wait4,
     "waitid": waitid,
     "fork": fork,
+    "_exit": leave,
     "system": system,
     "posix_spawn": posix_spawn,
 }
@@ -251,3 +261,6 @@ def install() -> None:
     _posixsubprocess.fork_exec = staticmethod(fork_exec)
     io.open = builtins.open = staticmethod(open_file)
     control.children = live
+    import atexit
+
+    atexit.register(control.catch_up)
