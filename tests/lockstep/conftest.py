@@ -29,6 +29,7 @@ class World:
     output: dict[str, str] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
     ended_at: dict[str, int] = field(default_factory=dict)
+    stream_limit: int = 1 << 16
     answer: Answer = lambda line: None
 
     def __post_init__(self) -> None:
@@ -89,7 +90,7 @@ class World:
         """Open the server, call ``start`` (which launches programs), run until all have ended or ``until_s``."""
 
         async def main() -> None:
-            server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+            server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=self.stream_limit)
             self.port = server.sockets[0].getsockname()[1]
             self.lockstep.open_port(self.port)
             start()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from environments import interpreter  # noqa: E402  (a helper of the tests, not a package)
+from environments import interpreter
 
 VERSIONS = ["3.11", "3.12", "3.13"]
 
