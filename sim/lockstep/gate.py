@@ -29,7 +29,8 @@ class Connection:
 
     __slots__ = (
         "announced", "blocked", "closed", "end_announced", "ended", "fd", "order", "p_consumed", "p_ended", "p_gone",
-        "p_sent", "ports", "rx", "tx", "window", "write_closed",
+        "p_sent", "ports", "rx", "tx", "waits_for_room",
+        "window", "write_closed",
     )  # fmt: skip
 
     def __init__(self, ports: Ports, order: tuple[Any, ...]) -> None:
@@ -49,6 +50,7 @@ class Connection:
         self.announced = 0
         self.end_announced = False
         self.window = WINDOW_BYTES
+        self.waits_for_room = False  # the loop has more to send than the window allowed
 
     def due(self) -> bool:
         """Something that the process did is still to be read."""
@@ -102,9 +104,15 @@ class CountedSocket(socket.socket):
     def send(self, data: Any, flags: int = 0, /) -> int:
         connection = _by_fd[self.fileno()]
         room = connection.room()
-        if room <= 0:
-            raise BlockingIOError
-        count = super().send(data if len(data) <= room else memoryview(data)[:room], flags)
+        size = memoryview(data).nbytes
+        if size > room:
+            connection.waits_for_room = True
+            if room <= 0:
+                raise BlockingIOError
+            data = memoryview(data).cast("B")[:room]
+        count = super().send(data, flags)
+        if count < min(size, room):
+            connection.waits_for_room = True
         connection.tx += count
         return count
 
@@ -153,7 +161,7 @@ class Gate(selectors.BaseSelector):
             return []
         seen = self._real.select(0)
         free = [(key, events) for key, events in seen if key.fd not in _by_fd]
-        return free or self._next_due()
+        return free or self._next_due({key.fd for key, events in seen if events & selectors.EVENT_READ})
 
     # -- counted connections
     def report(self, ports: Ports, order: tuple[Any, ...]) -> Connection:
@@ -205,18 +213,22 @@ class Gate(selectors.BaseSelector):
                 f"a process has connected from port {mine} to port {port} of the simulator, but nobody accepts there"
             )
 
-    def _next_due(self) -> list[tuple[selectors.SelectorKey, int]]:
+    def _next_due(self, arrived: set[int]) -> list[tuple[selectors.SelectorKey, int]]:
+        keys = self._real.get_map()
         for connection in self._ordered:
             fd = connection.fd
             if fd < 0 or connection.closed:
                 continue
-            key = self._real.get_map().get(fd)
-            if key is None:
-                continue
-            if key.events & selectors.EVENT_READ and connection.due() and self._arrived(connection):
-                return [(key, selectors.EVENT_READ)]
-            if key.events & selectors.EVENT_WRITE and connection.room() > 0:
-                return [(key, selectors.EVENT_WRITE)]
+            if connection.due():
+                key = keys.get(fd)
+                if key is not None and key.events & selectors.EVENT_READ:
+                    if fd in arrived or self._arrived(connection):
+                        return [(key, selectors.EVENT_READ)]
+            if connection.waits_for_room and connection.room() > 0:
+                key = keys.get(fd)
+                if key is not None and key.events & selectors.EVENT_WRITE:
+                    connection.waits_for_room = False
+                    return [(key, selectors.EVENT_WRITE)]
         return []
 
     def _arrived(self, connection: Connection) -> bool:

@@ -87,6 +87,7 @@ class Lockstep:
         self.counters = Counters()
         self.deterministic = True
         self.processes: list[Process] = []  # in rank order, gone ones included
+        self._alive: list[Process] = []
         self._on_exit = on_exit
         self._on_finding = on_finding
         self._ports: set[int] = set()
@@ -177,9 +178,10 @@ class Lockstep:
         if missing is not None:
             self.gate.await_accept(missing)
             return True
-        movers = [p for p in self.living() if not p.frozen and p.held is None and p.has_news()]
+        able = [p for p in self._alive if not p.frozen and p.held is None]
+        movers = [p for p in able if p.has_news()]
         if not movers:
-            movers = [p for p in self.living() if not p.frozen and p.held is None and p.flag(wire.WANTS_ALONE)][:1]
+            movers = [p for p in able if p.flag(wire.WANTS_ALONE)][:1]
         if movers:
             self._superstep(movers)
             return True
@@ -187,10 +189,10 @@ class Lockstep:
 
     def next_ns(self) -> int | None:
         """The earliest instant at which a process wants to act."""
-        instants = [at for at in (p.next_ns() for p in self.living()) if at is not None]
+        instants = [at for at in (p.next_ns() for p in self._alive) if at is not None]
         if instants:
             return max(min(instants), self.kernel.now_ns)
-        if self.living() and self._kernel_next() is None:
+        if self._alive and self._kernel_next() is None:
             raise DeadlockError(diagnose.deadlock(self.kernel.now_ns, self.stacks()))
         return None
 
@@ -203,7 +205,7 @@ class Lockstep:
                 process.take(process.held, self.gate)
         due = [
             p
-            for p in self.living()
+            for p in self._alive
             if p.held is None and not p.frozen and p.report is not None and 0 <= p.report.deadline_ns <= now_ns
         ]
         if due:
@@ -238,7 +240,7 @@ class Lockstep:
 
     def living(self) -> list[Process]:
         """The attached processes that have not ended, in rank order."""
-        return [p for p in self.processes if not p.gone]
+        return list(self._alive)
 
     def stacks(self) -> dict[str, str]:
         """What every thread of every idle process waits for, with its Python stack."""
@@ -264,7 +266,7 @@ class Lockstep:
         following = self._kernel_next()
         if following is not None:
             instants.append(following)
-        for process in self.living():
+        for process in self._alive:
             at = process.next_ns()
             if process is not runner and at is not None:
                 instants.append(at)
@@ -334,6 +336,7 @@ class Lockstep:
 
     def _ended(self, process: Process) -> None:
         process.end()
+        self._alive = [p for p in self.processes if not p.gone]
         self._roll.ended(process.pid)
         for other in self.living():
             other.stale = True
@@ -348,6 +351,7 @@ class Lockstep:
             diagnose.set_receive_guard(process.control, timeout)
             self.processes.append(process)
             self.processes.sort(key=lambda p: p.rank)
+            self._alive = [p for p in self.processes if not p.gone]
             process.send(self._config(process))
             self._collect_start(process)
         return bool(arrived)

@@ -33,6 +33,7 @@ class Roll:
     def __init__(self, path: Path, start_s: float) -> None:
         self.path = path
         self._start_s = start_s
+        self.awaited = 0  # expected processes that have not said HELLO
         self._expected: dict[str, _Expected] = {}
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(str(path))
@@ -45,6 +46,7 @@ class Roll:
             raise LockstepError(f"rank {rank} is taken; every process needs a launch rank of its own")
         token = f"{rank}-{name}"
         self._expected[token] = _Expected(name, rank, token)
+        self.awaited += 1
         return token
 
     def launched(self, name: str, pid: int) -> None:
@@ -65,11 +67,14 @@ class Roll:
     def arrivals(self, known: list[Process]) -> list[Process]:
         """Processes that said HELLO; waits in wall time for all that are expected."""
         arrived: list[Process] = []
+        if not self.awaited and not any(p.report is not None and p.report.children for p in known):
+            return arrived
         limit = time.monotonic() + self._start_s
         while True:
             while (process := self._accept([*known, *arrived])) is not None:
                 arrived.append(process)
             awaited = [e for e in self._expected.values() if not e.attached]
+            self.awaited = len(awaited)
             if not awaited:
                 return arrived
             self._wait(awaited, limit)
