@@ -221,9 +221,9 @@ class Gate(selectors.BaseSelector):
                 continue
             if connection.due():
                 key = keys.get(fd)
-                if key is not None and key.events & selectors.EVENT_READ:
-                    if fd in arrived or self._arrived(connection):
-                        return [(key, selectors.EVENT_READ)]
+                reading = key is not None and bool(key.events & selectors.EVENT_READ)
+                if key is not None and reading and (fd in arrived or self._arrived(connection)):
+                    return [(key, selectors.EVENT_READ)]
             if connection.waits_for_room and connection.room() > 0:
                 key = keys.get(fd)
                 if key is not None and key.events & selectors.EVENT_WRITE:

@@ -79,6 +79,11 @@ class Process:
         """Whether the last report carries ``bit``."""
         return self.report is not None and bool(self.report.flags & bit)
 
+    def children(self) -> tuple[int, ...]:
+        """Its live children, by its last word."""
+        last = self.held or self.report
+        return () if last is None else last.children
+
     def has_news(self) -> bool:
         """Whether it must be run because of its connections, its signals or its start."""
         return not self.started or bool(self.signals) or any(c.news() for c in self.connections.values())

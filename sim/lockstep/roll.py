@@ -33,6 +33,7 @@ class Roll:
     def __init__(self, path: Path, start_s: float) -> None:
         self.path = path
         self._start_s = start_s
+        self._curious = False  # a process has ended; it may have left children that say HELLO
         self.awaited = 0  # expected processes that have not said HELLO
         self._expected: dict[str, _Expected] = {}
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -62,12 +63,14 @@ class Roll:
 
     def ended(self, pid: int) -> None:
         """A process is gone; its rank may be used again."""
+        self._curious = True
         self._expected = {t: e for t, e in self._expected.items() if e.pid != pid or not e.attached}
 
     def arrivals(self, known: list[Process]) -> list[Process]:
         """Processes that said HELLO; waits in wall time for all that are expected."""
         arrived: list[Process] = []
-        if not self.awaited and not any(p.report is not None and p.report.children for p in known):
+        curious, self._curious = self._curious, False
+        if not self.awaited and not curious and not any(p.children() for p in known):
             return arrived
         limit = time.monotonic() + self._start_s
         while True:
@@ -126,7 +129,7 @@ class Roll:
 
     def foreign(self, living: list[Process]) -> dict[int, str]:
         """Live children that did not attach and have no attached descendant: pid -> name of the parent."""
-        reported = {pid: p.name for p in living if p.report is not None for pid in p.report.children}
+        reported = {pid: p.name for p in living for pid in p.children()}
         if not reported:
             return {}
         attached = {p.pid for p in living}

@@ -76,7 +76,7 @@ class Cell:
             name = f"site{site}"
             environment = pinned_environment(os.environ, self.lockstep.enrol(name, site))
             arguments = [str(site), str(self.broker.port), str(self.cycles)]
-            self.children[name] = child = subprocess.Popen(
+            self.children[name] = child = subprocess.Popen(  # noqa: ASYNC220  (no thread may run beside the kernel)
                 [str(self.python), "-W", "ignore", str(self.program), *arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -35,7 +35,7 @@ class World:
     def __post_init__(self) -> None:
         self.kernel = Kernel()
         self.lockstep = Lockstep(self.kernel, self.settings, on_exit=lambda p: self._ended(p))
-        self.children: dict[str, subprocess.Popen[str]] = {}
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.port = 0
         self._all_ended = asyncio.Event()
 
@@ -43,8 +43,8 @@ class World:
         self.ended_at[process.name] = self.kernel.now_ns
         child = self.children.get(process.name)
         if child is not None:
-            self.output[process.name], _ = child.communicate()
-            self.codes[process.name] = child.returncode
+            self.codes[process.name] = child.wait()
+            self.output[process.name] = (self.folder / f"{process.name}.out").read_text()
         if len(self.codes) == len(self.children):
             self._all_ended.set()
 
@@ -61,9 +61,8 @@ class World:
             env=pinned_environment(os.environ, variables | {"PORT": str(self.port)} | env),
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=(self.folder / f"{name}.out").open("w"),
             stderr=subprocess.STDOUT,
-            text=True,
         )
         self.lockstep.launched(name, child.pid)
 
@@ -110,7 +109,7 @@ class World:
         for child in self.children.values():
             if child.poll() is None:
                 child.kill()
-                child.communicate()
+                child.wait()
         self.kernel.close()
 
     def lines(self, name: str) -> list[str]:

@@ -146,7 +146,7 @@ def test_two_that_answer_each_other_at_once_for_ever_are_stopped(world: Any) -> 
             peer.sendall(b"again\\n")
     """
     one = world(settings=Settings(guard_s=20, zeno=500), answer=lambda line: "and again")
-    with pytest.raises(ZenoError, match="500 rounds at 0.000000000 s and no end: bouncer"):
+    with pytest.raises(ZenoError, match=r"500 rounds at 0\.000000000 s and no end: bouncer"):
         one.run(lambda: one.program("bouncer", text))
 
 

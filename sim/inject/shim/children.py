@@ -47,9 +47,11 @@ def live() -> list[int]:
 
 
 def _await_child() -> None:
-    if live() or not baton.ready:
+    if live():
         _waiters.append(baton.current)
         baton.wait("a child process")
+    else:
+        baton.polled()
 
 
 def waitpid(pid: int, options: int, /) -> tuple[int, int]:
