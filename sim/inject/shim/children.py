@@ -121,6 +121,7 @@ def fork() -> int:
         alive[pid] = None
         return pid
     alive.clear()
+    links.leave_to_parent()
     baton.only_this_thread()
     baton.main = baton.current
     baton.main.ident = real.get_ident()

@@ -112,6 +112,7 @@ def idle() -> None:
 
 def first_run() -> None:
     """Stop here until the kernel lets this process begin."""
+    links.acted = True
     idle()
 
 

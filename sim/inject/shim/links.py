@@ -142,6 +142,13 @@ def resolve(host: Any, port: Any) -> tuple[str, int] | None:
     return found[0], found[1] or number
 
 
+def leave_to_parent() -> None:
+    """After fork: the connections are the parent's; this process does not report them."""
+    by_fd.clear()
+    by_ports.clear()
+    closed.clear()
+
+
 def note_children() -> None:
     """A child may now hold the other end of any descriptor."""
     internal.clear()
