@@ -300,3 +300,20 @@ def test_two_programs_take_turns_by_launch_rank(world: Any) -> None:
     speakers = [who for _, who, line in one.said if line.isdigit()]
     assert speakers == ["first.py", "second.py", "third.py"] * 20
     assert [at for at, _, line in one.said if line == "19"] == [10_000_000_000] * 3
+
+
+def test_a_program_that_slept_alone_connects_and_ends_at_its_own_instant(world: Any) -> None:
+    text = """
+        import os, socket, subprocess, sys, time
+        time.sleep(3)
+        peer = socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))
+        peer.sendall(b"I am late\\n")
+        time.sleep(3)
+        print(subprocess.check_output([sys.executable, "-c", "import time; print(time.monotonic_ns() - 10**15)"], text=True))
+        time.sleep(3)
+    """  # noqa: E501
+    one = world()
+    one.run(lambda: one.program("one", text))
+    assert one.said == [(3_000_000_000, "late", "I am late"), (9_000_000_000, "late", "(end)")]
+    assert one.lines("one")[0] == "6000000000"
+    assert one.ended_at["one"] == 9_000_000_000

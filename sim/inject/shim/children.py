@@ -93,6 +93,7 @@ def waitid(idtype: int, ident: int, options: int, /) -> Any:
 
 def fork_exec(*args: Any) -> int:
     """``_posixsubprocess.fork_exec``."""
+    control.catch_up()
     pid = _real_fork_exec(*args)
     alive[pid] = None
     links.acted = True
@@ -102,6 +103,7 @@ def fork_exec(*args: Any) -> int:
 
 def posix_spawn(*args: Any, **kwargs: Any) -> int:
     """``os.posix_spawn``."""
+    control.catch_up()
     pid = _real_posix_spawn(*args, **kwargs)
     alive[pid] = None
     links.acted = True
@@ -114,6 +116,7 @@ _real_posix_spawn = posix.posix_spawn
 
 def fork() -> int:
     """``os.fork``: the child becomes a process of its own in the simulated world."""
+    control.catch_up()
     links.note_children()
     links.acted = True
     pid = real.fork()

@@ -117,7 +117,10 @@ def first_run() -> None:
 
 
 def catch_up() -> None:
-    """Before the process ends: let the kernel come to the instant that was reached by sleeping below the horizon."""
+    """Let the kernel come to the instant that was reached by sleeping below the horizon.
+
+    Before whatever shows outside at once: a connection, a child, a signal, the end.
+    """
     if baton.now > _run_at and real.get_ident() == baton.current.ident:
         links.acted = True
         baton.wait("the clock", baton.now)
@@ -240,3 +243,4 @@ def install() -> None:
     """Connect the scheduler to the wire."""
     baton.idle = idle
     links.report = log
+    links.catch_up = catch_up

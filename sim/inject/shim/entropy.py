@@ -10,7 +10,7 @@ import os
 import posix
 import sys
 
-from . import baton, real
+from . import baton, links, real
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ _own = 0
 
 def kill(pid: int, number: int, /) -> None:
     """``os.kill``, where a program may name itself by the id it sees."""
+    links.catch_up()
     real.kill(_own if pid == _pid else pid, number)
 
 

@@ -89,6 +89,8 @@ hosts: dict[tuple[str, int], tuple[str, int]] = {}
 acted = False  # something left this process since the last RUN
 report: Callable[[str, str], None] = lambda kind, text: None  # noqa: E731
 
+catch_up: Callable[[], None] = lambda: None  # noqa: E731  let the kernel reach this process's instant; control.py sets it
+
 
 def opened(fd: int, lport: int, pport: int) -> Link:
     """Register the connected socket ``fd``."""

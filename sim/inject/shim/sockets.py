@@ -116,6 +116,7 @@ class Socket(_socket.socket):
             self._connect_other(address)
             return
         target, port = self._target(address)
+        links.catch_up()
         _run_alone(port)
         self._v_peer = address if target is not address else None
         try:
