@@ -1,4 +1,8 @@
-"""Environments for programs under test, made once and cached: real interpreters with real client libraries."""
+"""Environments for programs that tests and measurements start: made once, cached, safe to ask for in parallel.
+
+A foreign program never shares an interpreter with drycell: it gets a virtual environment of its own, known by a hash
+of the interpreter, its requirements and its further steps.
+"""
 
 import fcntl
 import hashlib
@@ -10,48 +14,38 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def environment(name: str, requirements: Sequence[str], python: str | None = None) -> Path:
-    """The python of a virtual environment called ``name`` that has ``requirements``; made on first use.
+def environment(
+    name: str, requirements: Sequence[str], python: str | None = None, steps: Sequence[Sequence[str]] = ()
+) -> Path:
+    """The interpreter of a virtual environment called ``name`` that has ``requirements``; made on first use.
 
-    ``python``: the interpreter to make it with, this one when None.
+    ``python`` makes it (this interpreter when None); ``steps`` are argument lists that its interpreter is run with
+    after the installation. Raises ``RuntimeError`` with what the failing command said.
     """
     base = python or sys.executable
-    version = subprocess.check_output([base, "-c", "import sys; print(sys.version)"], text=True)
-    key = hashlib.sha256("\0".join([version, *requirements]).encode()).hexdigest()[:12]
+    version = _run([base, "-c", "import sys; print(sys.version)"])
+    lines = [version, *requirements, *("\0".join(step) for step in steps)]
+    key = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "drycell" / "envs"
     cache.mkdir(parents=True, exist_ok=True)
     folder = cache / f"{name}-{key}"
-    with (cache / f"{name}-{key}.lock").open("w") as lock:
+    interpreter = folder / "bin" / "python"
+    with (cache / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "complete").exists():
             shutil.rmtree(folder, ignore_errors=True)
-            subprocess.run([base, "-m", "venv", str(folder)], check=True)
+            _run([base, "-m", "venv", str(folder)])
             if requirements:
-                pip = [
-                    str(folder / "bin" / "python"),
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--disable-pip-version-check",
-                ]
-                subprocess.run([*pip, *requirements], check=True)
+                pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+                _run([str(interpreter), *pip, *requirements])
+            for step in steps:
+                _run([str(interpreter), *step])
             (folder / "complete").touch()
-    return folder / "bin" / "python"
+    return interpreter
 
 
-def interpreter(version: str) -> str | None:
-    """A CPython of ``version`` (as "3.12") on this machine, or None: this one, PATH, or pyenv's folder."""
-    if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
-        return sys.executable
-    roots = [Path(p) for p in os.environ.get("PATH", "").split(os.pathsep)]
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    candidates = [root / f"python{version}" for root in roots if "shims" not in root.parts]
-    candidates += sorted(pyenv.glob(f"{version}.*/bin/python{version}"))
-    for candidate in candidates:
-        if not candidate.is_file():
-            continue
-        asked = subprocess.run([candidate, "-c", "pass"], capture_output=True, check=False)
-        if asked.returncode == 0:
-            return str(candidate)
-    return None
+def _run(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr or done.stdout}")
+    return done.stdout

@@ -7,12 +7,12 @@ Counts, and flag bytes named OPT_FLAG, are computed when absent and checked or k
 
 import struct
 from collections.abc import Callable, Iterable
-from math import isfinite
+from math import copysign, inf, isfinite
 from operator import itemgetter
 from typing import Any, Literal
 
 from drycell.runtime.stdf.errors import StdfError
-from drycell.runtime.stdf.rules import LONGEST_CN, STRICT, Notes, Rules, spell
+from drycell.runtime.stdf.rules import LARGEST_R4, LONGEST_CN, STRICT, Notes, Rules, spell
 from drycell.runtime.stdf.table import REQUIRED, Absence, Field, Record, RecordType
 from drycell.runtime.stdf.values import BAD_VALUE, FIXED, FLOATS, LENGTH_BYTE, RIGHT, writer
 
@@ -89,13 +89,21 @@ class Encoder:
         return packs
 
     def _careful(self, rtype: RecordType, given: dict[str, Any]) -> bytes:
-        """The body, field by field: fills what is absent, applies the rules, or says what is wrong."""
-        fields = complete(rtype, given)
+        """The body with what is absent filled; field by field if a rule applies or something is wrong."""
+        body = self._quick(rtype, complete(rtype, given))
+        if body is not None:
+            return body
+        return b"".join([raw for _, raw in self.pieces(Record(rtype, given))])
+
+    def pieces(self, record: Record) -> list[tuple[Field, bytes]]:
+        """The body in pieces: each field that is written, with its bytes."""
+        rtype = record.type
+        fields = complete(rtype, record.fields)
         parts = []
         for name, value in fields.items():
             f = rtype.fields[rtype.index[name]]
-            parts.append(self._one(rtype, f, self._by_rules(rtype, f, value), fields))
-        return b"".join(parts)
+            parts.append((f, self._one(rtype, f, self._by_rules(rtype, f, value), fields)))
+        return parts
 
     def _one(self, rtype: RecordType, f: Field, value: Any, fields: dict[str, Any]) -> bytes:
         if f.count and len(value) != fields[f.count]:
@@ -134,6 +142,9 @@ class Encoder:
                     field=f.name,
                 )
             self.notes.add(rtype.name, f.name, f"{value} kept")
+        elif kind == "R4" and self.rules.nonfinite == "keep" and isinstance(value, float) and abs(value) > LARGEST_R4:
+            self.notes.add(rtype.name, f.name, "beyond single precision, became infinite")
+            return copysign(inf, value)
         return value
 
     def _text_by_rules(self, rtype: RecordType, f: Field, value: str, longest: int) -> str:

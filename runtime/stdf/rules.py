@@ -19,6 +19,7 @@ SPELLING = {
 }  # fmt: skip
 LONGEST_CN = 255
 LAST_SECOND = 2**32 - 1
+LARGEST_R4 = 3.4028234663852886e38  # the largest finite IEEE single
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,9 @@ class Rules:
 
     ``text``: "error", "latin-1" (bytes above 127 as Latin-1; what a reader of this room undoes), or "spell" (ASCII
     spelling such as "degC"; a character without one becomes "?"). ``long``: "error" or "cut" text to what fits.
-    ``nonfinite``: "error", or "keep" NaN and infinities as IEEE values. Whatever a rule changes or keeps is counted
-    in the writer's ``notes``.
+    ``nonfinite``: "error", or "keep" NaN and infinities as IEEE values; a number beyond a
+    single-precision field then becomes an infinity of its sign (IEEE 754 overflow). Whatever a rule changes or keeps
+    is counted in the writer's ``notes``.
     """
 
     text: Literal["error", "latin-1", "spell"] = "error"

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Any
 
 from drycell.runtime.stdf.records import record
+from drycell.runtime.stdf.rules import LARGEST_R4
 from drycell.runtime.stdf.table import Record
 
 ALL = 255
@@ -159,9 +160,12 @@ def test_summaries(tally: Tally, only: set[Site]) -> list[Record]:
             "FAIL_CNT": count.failed, "ALRM_CNT": count.alarms, "TEST_NAM": count.name,
         }  # fmt: skip
         if count.valid:
-            fields |= {
+            statistics = {
                 "TEST_MIN": count.low, "TEST_MAX": count.high, "TST_SUMS": count.sum, "TST_SQRS": count.squares,
             }  # fmt: skip
+            fields |= {
+                name: value for name, value in statistics.items() if abs(value) <= LARGEST_R4
+            }  # else: no value
         out.append(record("TSR", **fields))
     return out
 

@@ -98,7 +98,7 @@ class Cell:
             self._launcher,
             self._broker,
             python=self._real.python,
-            device_id=self._scenario.cell.device_id,
+            topics=self._topics,
             environment=lambda: {
                 self._scenario.instruments[name].variable: server.address
                 for name, server in self._instruments.items()

@@ -1,6 +1,7 @@
 """One run from scenario to result: prepare the program, run the cell, judge the journal, write the verdict."""
 
 import json
+import os
 import platform
 import time
 from collections import Counter
@@ -83,7 +84,7 @@ def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None]) -> Real
     if program.path is not None:
         if program.python is None:
             raise DrycellError("program.python is missing: name the interpreter that has Semi-ATE, or --python")
-        script, python = scenario.path_of(program.path), scenario.path_of(program.python)
+        script, python = _plain(scenario, program.path), _plain(scenario, program.python)
     elif program.definitions is not None:
         made = prepare(scenario.path_of(program.definitions), say=say)
         script, python = made.program, made.python
@@ -92,6 +93,11 @@ def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None]) -> Real
     examined = examine(python, script)
     copy = private_copy(script, run_dir / "program")
     return RealProgram(examined.python, copy.name, copy.parent)
+
+
+def _plain(scenario: Scenario, text: str) -> Path:
+    """The file that ``text`` names, without ``..`` in its path."""
+    return Path(os.path.normpath(scenario.path_of(text)))
 
 
 def _job(scenario: Scenario, model: ProgramModel | None, real: RealProgram | None, run_dir: Path) -> Job:

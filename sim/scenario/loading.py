@@ -91,6 +91,8 @@ def _validated(tree: Tree, name: str, folder: Path, overrides: Mapping[str, Any]
         found = "nothing" if data is None else "no mapping"
         at = tree.place(()) if placed else None
         raise ScenarioError([Mistake(name, at, f"{found} in here; a scenario begins with 'drycell: 1'")])
+    if overrides:
+        data = _long_form(data)
     for key, value in overrides.items():
         data = _overridden(data, key, key.split("."), value)
     if "cell.sites" in overrides and "cell.layout" not in overrides:
@@ -129,6 +131,15 @@ def _overridden(data: Any, key: str, steps: list[str], value: Any) -> Any:
     if rest or not isinstance(data, str):
         raise ScenarioError([Mistake(f"override {key}", None, f"there is nothing called {step!r}; check the key")])
     return {step: value}  # a short form such as ``handler: model`` gives way
+
+
+def _long_form(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same with ``devices: {lot: 20}`` written as ``size``, so that either can be overridden."""
+    devices = data.get("devices")
+    if isinstance(devices, Mapping) and type(devices.get("lot")) is int and "size" not in devices:
+        rest = {key: value for key, value in devices.items() if key != "lot"}
+        return {**data, "devices": {**rest, "size": devices["lot"]}}
+    return data
 
 
 def _with_fitting_layout(data: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from drycell.sim.lockstep import LockstepError, Settings
-from tests.environments import interpreter
+from tests.lockstep.interpreters import interpreter
 
 VERSIONS = ["3.11", "3.12", "3.13"]
 
@@ -67,7 +67,7 @@ def test_an_attached_child_lives_on_the_same_clock(world: Any, python: str) -> N
         out.append([child.communicate()[0], child.returncode, now()])
         out.append([subprocess.check_output(["sh", "-c", f"{sys.executable} -c 'import time; time.sleep(5); print(1)'"], text=True), now()])
         print(json.dumps(out))
-    """  # noqa: E501
+    """
     assert only(world, text, python=python) == [
         ["timeout", 30.0],
         ["100000000000\n", 0, 100.0],

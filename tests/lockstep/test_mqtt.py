@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from drycell.sim.lockstep import Settings
-from tests.environments import environment, interpreter
+from tests.environments import environment
 from tests.lockstep.cell import ANSWER_NS, Cell
+from tests.lockstep.interpreters import interpreter
 
 PAHO_2, PAHO_1 = "paho-mqtt==2.1.0", "paho-mqtt==1.6.1"
 

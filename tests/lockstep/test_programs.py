@@ -1,15 +1,12 @@
 """Unmodified little programs in virtual time: clocks, sleeps, threads, queues, executors, selectors, asyncio."""
 
 import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from environments import interpreter
+from tests.lockstep.interpreters import interpreter
 
 VERSIONS = ["3.11", "3.12", "3.13"]
 
@@ -311,7 +308,7 @@ def test_a_program_that_slept_alone_connects_and_ends_at_its_own_instant(world: 
         time.sleep(3)
         print(subprocess.check_output([sys.executable, "-c", "import time; print(time.monotonic_ns() - 10**15)"], text=True))
         time.sleep(3)
-    """  # noqa: E501
+    """
     one = world()
     one.run(lambda: one.program("one", text))
     assert one.said == [(3_000_000_000, "late", "I am late"), (9_000_000_000, "late", "(end)")]

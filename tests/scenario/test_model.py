@@ -26,7 +26,7 @@ cell:
   operator: {resets: 1, reset_after_s: 5}
   peripherals: {MagField: {latency_s: 0.05}, Temperature: {latency_s: 200ms, answer: [1, null, {a: "b"}]}}
   timeouts: {loading_s: 20}
-program: {definitions: ./demo/definitions, measures: ./demo/measures.json, path: p.py, python: ./venv/bin/python}
+program: {definitions: ./demo/definitions, path: p.py, python: ./venv/bin/python}
 devices: {lot: "306426.001", size: 50, model: ldo, defects: 8%, spread: {vout: 1%}}
 instruments: {meter: {model: meter, variable: DRYCELL_METER}}
 timeline:
@@ -152,6 +152,11 @@ def test_other_sites_get_other_places() -> None:
     assert scenario.cell.layout == {0: (0, 0), 1: (0, 1), 2: (0, 2), 3: (0, 3)}
     fewer = with_overrides(scenario, **{"cell.sites": [3]})
     assert fewer.cell.layout == {3: (0, 3)}
+
+
+def test_the_short_form_of_the_size_can_be_overridden() -> None:
+    scenario = from_text("drycell: 1\nname: x\ndevices: {lot: 20}\n", overrides={"devices.size": 3})
+    assert scenario.devices.size == 3
 
 
 def test_a_step_of_the_timeline_can_be_overridden() -> None:

@@ -123,7 +123,7 @@ BAD = {
     "missing field": (lambda p: p[1].pop("TEST_NUM"), "PTR of site 1, field TEST_NUM: is absent, but required"),
     "limit unset unsaid": (lambda p: p[1].update(LO_LIMIT=None), "field LO_LIMIT: is absent, but OPT_FLAG (2)"),
     "number too large": (lambda p: p[4].update(HARD_BIN=70000), "PRR of site 1, field HARD_BIN: cannot hold 70000"),
-    "float too large": (lambda p: p[1].update(RESULT=1e40), "PTR of site 1, field RESULT: cannot hold 1e+40"),
+    "negative count": (lambda p: p[4].update(NUM_TEST=-1), "PRR of site 1, field NUM_TEST: cannot hold -1"),
     "count wrong": (lambda p: p[2].update(RSLT_CNT=3), "has 2 values, but RSLT_CNT says 3"),
     "unknown field": (lambda p: p[1].update(COLOUR=1), "PTR of site 1: there is no field 'COLOUR'"),
     "no PRR": (lambda p: p.pop(), "PIR of site 1: the part of head 0 has no PRR"),
@@ -156,11 +156,13 @@ def test_a_malformed_part_is_refused_whole_and_named(name: str) -> None:
 def test_units_infinities_and_long_text_are_changed_by_rule_and_noted() -> None:
     out: list[bytes] = []
     lot = new_lot(out)
-    odd = ptr(0, 101, math.inf, UNITS="°C", TEST_TXT="x" * 300, LO_LIMIT=-math.inf)
+    odd = ptr(0, 101, math.inf, UNITS="°C", TEST_TXT="x" * 300, LO_LIMIT=-math.inf, HI_LIMIT=1e40)
     lot.touchdown([pir(0), odd, prr(0, "1")])
     p = next(r for r in records(out) if r.name == "PTR")
     assert (p["RESULT"], p["LO_LIMIT"], p["UNITS"], len(p["TEST_TXT"])) == (math.inf, -math.inf, "degC", 255)
+    assert p["HI_LIMIT"] == math.inf
     assert lot.notes.sentences() == [
+        "PTR.HI_LIMIT: beyond single precision, became infinite (1 times)",
         "PTR.LO_LIMIT: -inf kept (1 times)",
         "PTR.RESULT: inf kept (1 times)",
         "PTR.TEST_TXT: cut to 255 characters (1 times)",

@@ -1,0 +1,25 @@
+"""What cannot be run here, said before anything is started. The one place for such checks."""
+
+import sys
+
+from drycell.sim import oracles
+from drycell.sim.errors import DrycellError
+from drycell.sim.scenario import Scenario
+
+
+def refuse_impossible(scenario: Scenario) -> None:
+    """Raises DrycellError, with what to do instead, for a scenario that this drycell or machine cannot run."""
+    oracles.check_names(scenario.expect)
+    if scenario.rung == "model":
+        if scenario.program.definitions is None:
+            raise DrycellError("rung model interprets definitions, but there are none; set program.definitions")
+        return
+    if not sys.platform.startswith("linux"):
+        raise DrycellError("rung process needs Linux or WSL2; use --rung model here")
+    if scenario.effective_pace.factor != 1:
+        raise DrycellError(
+            f"pace {scenario.effective_pace} is not available yet for real programs, which follow the wall clock;"
+            " use --pace real or --rung model"
+        )
+    if scenario.program.path is None and scenario.program.definitions is None:
+        raise DrycellError("the scenario names no program; set program.definitions, or program.path with --program")
