@@ -177,6 +177,21 @@ class Launcher:
         self._running[number] = process
         return process
 
+    def await_exit(self, pid: int) -> None:
+        """Wait on the wall clock for the exit code of ``pid``, which has ended; on_exit is called next on the loop.
+
+        So a program's end is news at the simulated instant at which it happened, not whenever the watcher says so.
+        """
+        assert self._link is not None and self._loop is not None
+        number = next((n for n, process in self._running.items() if process.pid == pid), None)
+        deadline = time.monotonic() + STOP_LIMIT_S
+        while number is not None and not self._gone and time.monotonic() < deadline:
+            if any(message.get("exit") == number for message in self._early):
+                break
+            _wait_readable(self._link, deadline - time.monotonic())
+            self._early += self._receive(self._link)
+        self._loop.call_soon(self._report)
+
     async def stop(self) -> None:
         """Kill every program and all their descendants, and wait until nothing of them is left.
 

@@ -9,7 +9,9 @@ from drycell.sim.broker import Broker
 from drycell.sim.cell.control import Running, describe_exit
 from drycell.sim.cell.launcher import Launcher, LaunchRequest, Process
 from drycell.sim.cell.sequencer import ModelledSequencer
+from drycell.sim.errors import DrycellError
 from drycell.sim.kernel import Event, Kernel
+from drycell.sim.lockstep import Lockstep
 
 Json = dict[str, Any]
 OnExit = Callable[[int, str], None]
@@ -50,13 +52,18 @@ class ModelPrograms:
 
 
 class _RealProgram:
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, lockstep: Lockstep | None, name: str) -> None:
         self.process = process
         self.was_killed = False
+        self._lockstep = lockstep
+        self._name = name
 
     def kill(self) -> None:
         self.was_killed = True
-        self.process.kill(group=True)
+        if self._lockstep is None:
+            self.process.kill(group=True)
+        else:
+            self._lockstep.kill(self._name)
 
 
 class ProcessPrograms:
@@ -71,12 +78,14 @@ class ProcessPrograms:
         python: Path,
         topics: Topics,
         environment: Callable[[], Mapping[str, str]],
+        lockstep: Lockstep | None = None,
     ) -> None:
         self._kernel = kernel
         self._launcher = launcher
         self._broker = broker
         self._python = python
         self._environment = environment
+        self._lockstep = lockstep
         self._topics = topics
         self._silent: set[str] = set()
         self.running: dict[str, _RealProgram] = {}
@@ -94,7 +103,8 @@ class ProcessPrograms:
             broker_port=self._broker.port,
             bin_table=params["bin_table"],
             script_args=params["testapp_script_args"],
-            extra_env=self._environment(),
+            extra_env={**self._environment(), **self._enrol(site)},
+            aslr=self._lockstep is None,
         )
         record = self._kernel.journal.record
 
@@ -111,9 +121,24 @@ class ProcessPrograms:
 
         record("launch", f"program{site}", script=params["testapp_script_path"])
         self._silent.add(site)
-        program = _RealProgram(self._launcher.launch(request, ended))
+        program = _RealProgram(self._launch(request, ended), self._lockstep, f"program{site}")
         self.running[site] = program
         return program
+
+    def _enrol(self, site: str) -> Mapping[str, str]:
+        return {} if self._lockstep is None else self._lockstep.enrol(f"program{site}", int(site))
+
+    def _launch(self, request: LaunchRequest, ended: Callable[[int], None]) -> Process:
+        """Start the process; in virtual time, time waits until it has attached."""
+        try:
+            process = self._launcher.launch(request, ended)
+        except DrycellError:
+            if self._lockstep is not None:
+                self._lockstep.withdraw(f"program{request.site}")
+            raise
+        if self._lockstep is not None:
+            self._lockstep.launched(f"program{request.site}", process.pid)
+        return process
 
     def _listen(self, event: Event) -> None:
         """A program that has announced a state is silent no more."""
@@ -132,7 +157,10 @@ class ProcessPrograms:
         program = self.running.get(site)
         if program is not None:
             program.was_killed = True
-            program.process.kill(number)
+            if self._lockstep is None:
+                program.process.kill(number)
+            else:
+                self._lockstep.kill(f"program{site}", number)
 
 
 def _last_words(stderr: Path) -> str:

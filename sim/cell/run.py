@@ -43,8 +43,6 @@ def run(
     """
     oracles.check_names(scenario.expect)
     pace = scenario.effective_pace
-    if scenario.rung == "process" and pace.is_virtual:
-        raise DrycellError("virtual time for real programs is not available yet; use --pace real, or --rung model")
     run_dir.mkdir(parents=True, exist_ok=True)
     model = _model(scenario)
     real = _real(scenario, run_dir, say) if scenario.rung == "process" else None
@@ -61,7 +59,9 @@ def run(
     finally:
         kernel.close()
     wall_s = time.monotonic() - begin_s
-    result = judge(scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path)
+    result = judge(
+        scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path, deterministic=cell.deterministic
+    )
     (run_dir / VERDICT).write_text(json.dumps(result.to_record(), indent=1) + "\n", "utf-8")
     return result
 
@@ -136,6 +136,8 @@ def judge(
     wall_s: float,
     model: ProgramModel | None,
     stdf_path: Path | None,
+    *,
+    deterministic: bool,
 ) -> RunResult:
     """The result of the journal in ``run_dir``; reads nothing but that."""
     events = list(journals.read(run_dir / JOURNAL))
@@ -156,7 +158,7 @@ def judge(
         yield_=passed / len(final) if final else 0.0,
         stdf_path=stdf_path,
         run_dir=run_dir,
-        deterministic=scenario.rung == "model",
+        deterministic=deterministic,
         rung=scenario.rung,
         pace=str(scenario.effective_pace),
         seed=scenario.seed,

@@ -137,6 +137,7 @@ class Gate(selectors.BaseSelector):
     def __init__(self, real: selectors.BaseSelector, has_ready: Callable[[], bool]) -> None:
         self._real = real
         self._has_ready = has_ready
+        self.is_open = False  # no process is left: nothing to order
         self.connections: dict[Ports, Connection] = {}
         self._ordered: list[Connection] = []
 
@@ -157,6 +158,8 @@ class Gate(selectors.BaseSelector):
         self._real.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self.is_open:
+            return self._real.select(timeout)
         if self._has_ready():
             return []
         seen = self._real.select(0)

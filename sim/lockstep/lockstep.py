@@ -249,6 +249,7 @@ class Lockstep:
     def close(self) -> None:
         """Let go of all processes (they end at once) and of the control socket; idempotent."""
         self.kernel.attach(None)
+        self.gate.is_open = True
         for process in self.living():
             process.end()
         self._roll.close()

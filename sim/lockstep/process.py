@@ -152,6 +152,9 @@ class Process:
             connection.p_gone = True
         self.connections.clear()
         self.control.close()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
+            self.pidfd = -1
 
     def await_exit(self, timeout_s: float) -> bool:
         """Wait for real until the operating system has ended it."""
