@@ -178,6 +178,9 @@ class Lockstep:
         if missing is not None:
             self.gate.await_accept(missing)
             return True
+        for process in self._alive:
+            if process.held is not None and process.has_news():
+                raise LockstepError(f"invariant I5: {process.name} ran ahead of something that reached it; a bug")
         able = [p for p in self._alive if not p.frozen and p.held is None]
         movers = [p for p in able if p.has_news()]
         if not movers:
@@ -263,10 +266,11 @@ class Lockstep:
     def _horizon(self, runner: Process) -> int:
         """Until when ``runner`` may sleep on its own account: nothing else happens before.
 
-        Where processes may talk through pipes, which nobody counts, every wait is reported.
+        Where processes may talk through pipes, which nobody counts, every wait is reported; and nobody runs ahead of
+        one that waits for its turn at this instant.
         """
         now = self.kernel.now_ns
-        open_ends = wire.UNCOVERED | wire.CHILDREN
+        open_ends = wire.UNCOVERED | wire.CHILDREN | wire.WANTS_ALONE
         if len(runner.rank) > 1 or any(p.flag(open_ends) for p in self._alive if p is not runner):
             return now
         instants = [now + FAR_NS]
