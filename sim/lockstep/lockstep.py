@@ -88,6 +88,7 @@ class Lockstep:
         self.deterministic = True
         self.processes: list[Process] = []  # in rank order, gone ones included
         self._alive: list[Process] = []
+        self._exits: list[Process] = []  # ended; told when what they had sent last has been read (data first)
         self._on_exit = on_exit
         self._on_finding = on_finding
         self._ports: set[int] = set()
@@ -172,6 +173,11 @@ class Lockstep:
     # -- what the kernel calls
     def settle(self) -> bool:
         """Run whatever must run before time may move. True when something happened."""
+        if self._exits:
+            process = self._exits.pop(0)
+            if self._on_exit is not None:
+                self._on_exit(process)
+            return True
         if self._welcome():
             return True
         missing = self.gate.missing()
@@ -351,8 +357,7 @@ class Lockstep:
         self._roll.ended(process.pid)
         for other in self.living():
             other.stale = True
-        if self._on_exit is not None:
-            self._on_exit(process)
+        self._exits.append(process)
 
     def _welcome(self) -> bool:
         """Take in processes that said HELLO, waiting for those that are expected. True if there was one."""
