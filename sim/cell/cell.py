@@ -77,7 +77,7 @@ class Cell:
             name: InstrumentServer(name, registry().instrument(instrument.model, self._device_at), record)
             for name, instrument in scenario.instruments.items()
         }
-        self._launcher = None if real is None else Launcher(run_dir)
+        self._launcher = None if real is None else Launcher(run_dir, by_request=kernel.pace.is_virtual)
         self.lockstep = self._make_lockstep() if real is not None and kernel.pace.is_virtual else None
         self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, tester="drycell")
         self._programs = self._make_programs()
