@@ -72,14 +72,16 @@ class Cell:
         request = PopulationRequest(scenario.seed, devices.lot, devices.size, devices.defects, dict(devices.spread))
         self._population = registry().population(devices.model, request)
         record = kernel.journal.record
-        self._broker = Broker(now_ns=lambda: kernel.now_ns, record=record, tcp=real is not None)
+        self._broker = Broker(
+            now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=real is not None or cell.port != 0
+        )
         self._instruments = {
             name: InstrumentServer(name, registry().instrument(instrument.model, self._device_at), record)
             for name, instrument in scenario.instruments.items()
         }
         self._launcher = None if real is None else Launcher(run_dir, by_request=kernel.pace.is_virtual)
         self.lockstep = self._make_lockstep() if real is not None and kernel.pace.is_virtual else None
-        self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, tester="drycell")
+        self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, scenario.stdf.cost_per_test_ms)
         self._programs = self._make_programs()
         self._make_peers()
 

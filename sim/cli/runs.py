@@ -14,6 +14,8 @@ from drycell.sim.cli.tables import print_run
 from drycell.sim.errors import DrycellError
 from drycell.sim.runs import Run, RunStore
 
+_OF_EVENTS = ("events", "columns", "kind", "actor", "site", "from_", "to", "grep")
+
 
 def runs(arguments: argparse.Namespace) -> int:
     """Carry out ``drycell runs``."""
@@ -55,6 +57,10 @@ def show(arguments: argparse.Namespace) -> int:
     run = RunStore().find(arguments.run)
     if arguments.event is not None:
         return _show_event(run, arguments.event, as_json=arguments.json)
+    if any(getattr(arguments, option) for option in _OF_EVENTS):
+        from drycell.sim.cli.events import show_events  # only now: it loads the whole room of reports
+
+        return show_events(run, arguments)
     result = run.result()
     if arguments.json:
         failure = run.failure() or {}

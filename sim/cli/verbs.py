@@ -20,7 +20,10 @@ def command() -> Parser:
     _run(verbs)
     _runs(verbs)
     _show(verbs)
+    _report(verbs)
+    _export(verbs)
     _scenario(verbs)
+    _stdf(verbs)
     _doctor(verbs)
     return parser
 
@@ -59,6 +62,30 @@ def _show(verbs: Verbs) -> None:
     parser.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
     parser.add_argument("--event", metavar="N", help="show this event of its journal instead")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.add_argument("--events", action="store_true", help="list its events instead")
+    parser.add_argument("--columns", action="store_true", help="list them as one letter each, a column per lane")
+    parser.add_argument("--kind", action="append", default=[], metavar="KIND", help="only events of this kind")
+    parser.add_argument(
+        "--actor", action="append", default=[], metavar="WHO", help="only events of this actor or lane"
+    )
+    parser.add_argument("--site", action="append", default=[], metavar="N", help="only events of this site")
+    parser.add_argument("--from", dest="from_", metavar="TIME", help="from this simulated time on, such as 90s")
+    parser.add_argument("--to", metavar="TIME", help="until this simulated time")
+    parser.add_argument("--grep", metavar="REGEX", help="only events whose text fits")
+
+
+def _report(verbs: Verbs) -> None:
+    parser = verbs.add("report", "write the report of one run as one HTML file", "report:report")
+    parser.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
+    parser.add_argument("--open", choices=("yes", "no"), help="open it in a browser (default: on a terminal)")
+    parser.add_argument("--out", **_FILE, help="this file, instead of report.html in the run directory")
+
+
+def _export(verbs: Verbs) -> None:
+    parser = verbs.add("export", "write one run for other tools", "report:export")
+    parser.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
+    parser.add_argument("--to", metavar="FORMATS", required=True, help="perfetto, csv or both with a comma between")
+    parser.add_argument("-o", "--out", metavar="DIR", type=Path, default=Path(), help="folder to write to (here)")
 
 
 def _scenario(verbs: Verbs) -> None:
@@ -71,6 +98,21 @@ def _scenario(verbs: Verbs) -> None:
     fmt.add_argument("--json", action="store_true", help="the canonical JSON, with all defaults")
     new = group.add("new", "write a commented starter scenario", "scenario:new")
     new.add_argument("file", **_FILE)
+
+
+def _stdf(verbs: Verbs) -> None:
+    group = verbs.group("stdf", "dump, judge and compare STDF V4 files")
+    cat = group.add("cat", "print records as ATDF text", "stdf:cat")
+    cat.add_argument("files", **_FILE, nargs="+")
+    cat.add_argument("--only", metavar="TYPES", help="record types to print, for example PRR,MRR")
+    check = group.add("check", "judge files: damage, order, pairing, counts", "stdf:judge")
+    check.add_argument("files", **_FILE, nargs="+")
+    check.add_argument("--json", action="store_true", help="print the verdicts as JSON, one line per file")
+    diff = group.add("diff", "compare two files, times masked", "stdf:diff")
+    diff.add_argument("files", **_FILE, nargs=2)
+    diff.add_argument("--times", action="store_true", help="compare times too")
+    diff.add_argument("--mask", action="append", default=[], metavar="TYPE.FIELD", help="a further field to ignore")
+    diff.add_argument("--json", action="store_true", help="print the differences as JSON")
 
 
 def _doctor(verbs: Verbs) -> None:
