@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Broker
+from drycell.sim.broker import AnyBroker
 from drycell.sim.cell.control import Running, describe_exit
 from drycell.sim.cell.launcher import Launcher, LaunchRequest, Process
 from drycell.sim.cell.sequencer import ModelledSequencer
@@ -131,7 +131,7 @@ class ProcessPrograms:
         self,
         kernel: Kernel,
         launcher: Launcher,
-        broker: Broker,
+        broker: AnyBroker,
         *,
         python: Path,
         topics: Topics,
@@ -162,7 +162,7 @@ class ProcessPrograms:
             script=params["testapp_script_path"],
             cwd=Path(params["cwd"].replace(RUN, str(self._launcher.run_dir), 1)),
             device_id=self._topics.device,
-            broker_host="127.0.0.1",
+            broker_host=self._broker.host,
             broker_port=self._broker.port if reachable else self._deaf_port(),
             bin_table=params["bin_table"],
             script_args=params["testapp_script_args"],

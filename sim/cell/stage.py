@@ -17,7 +17,7 @@ import numpy as np
 from drycell.runtime.protocol.machine import Cancel
 from drycell.runtime.protocol.semi_ate import MASTER
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Broker, MemoryClient
+from drycell.sim.broker import AnyBroker, MemoryClient
 from drycell.sim.cell.control import Control
 from drycell.sim.cell.handler import Handler
 from drycell.sim.cell.master import Master
@@ -39,7 +39,7 @@ _RESULTS = next(timeout for timeout in MASTER.timeouts if timeout.name == "resul
 class Hands:
     """What the stages of one cell share: the peers, the seams, and how many repairs are still to come."""
 
-    def __init__(self, cell: "Cell", kernel: Kernel, broker: Broker, topics: Topics, seams: Seams) -> None:
+    def __init__(self, cell: "Cell", kernel: Kernel, broker: AnyBroker, topics: Topics, seams: Seams) -> None:
         self.cell = cell
         self.kernel = kernel
         self.broker = broker

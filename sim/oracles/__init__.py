@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.errors import DrycellError
+from drycell.sim.oracles.access import ACCESS_ORACLES
 from drycell.sim.oracles.base import Answer, Oracle
 from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.files import FILE_ORACLES
@@ -29,6 +30,7 @@ ORACLES = {
         *PROGRAM_ORACLES,
         *TROUBLE_ORACLES,
         *FILE_ORACLES,
+        *ACCESS_ORACLES,
         *STATE_ORACLES,
     )
 }
