@@ -99,6 +99,9 @@ class SmallStage:
     def note(self, **fields: Any) -> None:
         self.notes.append(fields)
 
+    def later(self, delay_s: float, action: Any) -> None:
+        """Nothing happens later on a small stage."""
+
     def on_messages(self, rule: Any) -> None:
         self.messages.append(rule)
 
