@@ -86,7 +86,7 @@ class Cell:
             for name, instrument in scenario.instruments.items()
         }
         self._launcher = None if real is None else Launcher(run_dir)
-        self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, tester="drycell")
+        self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, scenario.stdf.cost_per_test_ms)
         self.programs = self._make_programs()
         self.hindered = HinderedPrograms(kernel, self.programs)
         self._hands = Hands(self, kernel, self._broker, self._topics, self._seams)

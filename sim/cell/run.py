@@ -136,7 +136,9 @@ def judge(
 ) -> RunResult:
     """The result of the journal in ``run_dir``; reads nothing but that."""
     events = list(journals.read(run_dir / JOURNAL))
-    facts = oracles.Facts(events, scenario.cell.device_id, scenario.cell.handler.id, scenario.devices.size)
+    cell = scenario.cell
+    timeouts_s = {str(name): seconds for name, seconds in cell.timeouts.items()}
+    facts = oracles.Facts(events, cell.device_id, cell.handler.id, scenario.devices.size, timeouts_s, stdf_path)
     answers = oracles.judge(facts, scenario.expect)
     counts = tally(events)
     return RunResult(

@@ -16,12 +16,14 @@ Json = dict[str, Any]
 class StdfFile:
     """Writes ``<run_dir>/<lot>.stdf``. A lot that is loaded again after an error goes on in the same file."""
 
-    def __init__(self, kernel: Kernel, run_dir: Path, epoch: datetime, sites: Sequence[int], tester: str) -> None:
+    def __init__(
+        self, kernel: Kernel, run_dir: Path, epoch: datetime, sites: Sequence[int], cost_per_test_ms: int
+    ) -> None:
         self._kernel = kernel
         self._run_dir = run_dir
         self._epoch_s = int(epoch.timestamp())
         self._sites = sites
-        self._tester = tester
+        self._cost_per_test_ms = cost_per_test_ms
         self._lot = ""
         self._file: Any = None
         self._writer: LotWriter | None = None
@@ -64,7 +66,7 @@ class StdfFile:
             setup_time_s=self._now_s,
             start_time_s=self._now_s,
             sites=self._sites,
-            tstr_typ=self._tester,
+            cost_per_test_ms=self._cost_per_test_ms,
             soft_bins=job.bin_names,
         )
 

@@ -111,7 +111,12 @@ def _promises(oracles: Iterable[OracleResult]) -> Element:
             )
         )
     closed = E("summary", None, f"All {len(rows)} promises")
-    return E("details", {"open": "", "class": "promises"}, closed, _table(("Verdict", "Promise", "", "Answer"), rows))
+    return E(
+        "details",
+        {"open": "", "class": "promises"},
+        closed,
+        _wide(_table(("Verdict", "Promise", "", "Answer"), rows)),
+    )
 
 
 def _facts(collected: Collected) -> Element:
@@ -130,7 +135,8 @@ def _facts(collected: Collected) -> Element:
         tiles += [
             ("Real time", f"{result.wall_s:.1f} s"),
             ("Seed", str(result.seed)),
-            ("Rung and pace", f"{result.rung}, {result.pace}"),
+            ("Rung", result.rung),
+            ("Pace", result.pace),
         ]
     cells = [E("div", None, E("dt", None, name), E("dd", None, value)) for name, value in tiles]
     return E("section", {"aria-label": "Figures"}, E("dl", {"class": "tiles"}, *cells))
@@ -168,7 +174,11 @@ def _timeline(collected: Collected) -> Element:
         "timeline",
         "Timeline",
         tools,
-        E("canvas", {"id": "overview", "role": "img", "aria-label": "the whole run over simulated time"}),
+        E(
+            "div",
+            None,
+            E("canvas", {"id": "overview", "role": "img", "aria-label": "the whole run over simulated time"}),
+        ),
         E("div", {"class": "diagram"}, E("canvas", {"id": "lanes", "aria-hidden": "true"}), rows),
         E(
             "p",
@@ -176,8 +186,13 @@ def _timeline(collected: Collected) -> Element:
             *(E("span", None, E("i", {"class": f"swatch {kind}"}), text) for kind, text in legend),
             E("span", None, "◆ evidence"),
             E("span", None, keys),
+            E("span", {"id": "hidden"}),
         ),
-        E("div", {"id": "event", "aria-live": "polite"}),
+        E(
+            "div",
+            {"id": "event", "aria-live": "polite"},
+            E("p", {"class": "quiet"}, "Choose an event to see its fields."),
+        ),
     )
 
 
@@ -302,7 +317,7 @@ def _environment(collected: Collected) -> Element:
         rows += [("journal SHA-256", collected.result.journal_sha256)]
         rows += [("deterministic", "yes" if collected.result.deterministic else "no")]
     body = [E("tr", None, E("th", None, name), E("td", None, str(value))) for name, value in rows]
-    return _section("environment", "Environment", E("table", None, E("tbody", None, *body)))
+    return _section("environment", "Environment", _wide(E("table", None, E("tbody", None, *body))))
 
 
 def _section(anchor: str, title: str, *children: Child) -> Element:
@@ -313,6 +328,11 @@ def _table(titles: Sequence[str], rows: Sequence[Element], attributes: dict[str,
     """A table; a title that begins with # heads a column of numbers."""
     heads = [E("th", {"class": "number"} if title.startswith("#") else None, title.lstrip("#")) for title in titles]
     return E("table", attributes, E("thead", None, E("tr", None, *heads)), E("tbody", None, *rows))
+
+
+def _wide(table: Element) -> Element:
+    """A table that scrolls by itself on a narrow screen."""
+    return E("div", {"class": "wide"}, table)
 
 
 def _number(value: object) -> Element:

@@ -257,6 +257,13 @@ class Instrument(Section):
     """Environment variable that tells the program the address as ``host:port``."""
 
 
+class Stdf(Section):
+    """The lot's STDF file."""
+
+    cost_per_test_ms: Whole = Field(default=0, ge=0, le=1_000_000)
+    """Added to TEST_T for each test of a part, since computing costs nothing in simulated time."""
+
+
 class Limits(Section):
     """When a run is stopped although it has not ended."""
 
@@ -310,6 +317,8 @@ class Scenario(Section):
     """The devices of the lot."""
     instruments: Mapping[Text, Instrument] = {}
     """Simulated instruments by name."""
+    stdf: Stdf = Stdf()
+    """The lot's STDF file."""
     timeline: tuple[Step, ...] = Field(default=(), max_length=10_000)
     """What happens when."""
     expect: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()

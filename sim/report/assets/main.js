@@ -47,6 +47,8 @@ async function start() {
   const events = new Events(packed.timeline);
   timeline = new TimelineView(events);
   fillFilter(events);
+  const hidden = events.lanes.length - timeline.diagram.lanes.length;
+  if (hidden) byId("hidden").textContent = `${hidden} quiet lanes are not drawn; the filter shows their events.`;
   document.addEventListener("click", (event) => {
     const link = event.target.closest && event.target.closest("a[href^='#e']");
     const match = link && /^#e(\d+)$/.exec(link.getAttribute("href"));

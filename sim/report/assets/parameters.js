@@ -18,7 +18,7 @@ class Parameters {
     const card = el("article", { class: "parameter" }, el("h3", {}, test.name),
       el("p", { class: fails ? "is-bad" : "quiet" }, notes.join(" · ")));
     if (real.length) card.append(this.histogram(test, real), this.numbers(test, real));
-    const follows = this.follows(column);
+    const follows = this.follows(column, test.number);
     if (follows) card.append(el("p", { class: "quiet" }, follows));
     return card;
   }
@@ -40,22 +40,25 @@ class Parameters {
 
   histogram(test, values) {
     const [low, high] = this.range(test, values), width = 336, height = 84, counts = new Array(BARS).fill(0);
+    const bad = new Array(BARS).fill(0), good = (value) => (test.low === null || value >= test.low) && (test.high === null || value <= test.high);
     let under = 0, over = 0;
     for (const value of values) {
       const bar = Math.floor(((value - low) / (high - low)) * BARS);
       if (bar < 0) under++;
       else if (bar > BARS || (bar === BARS && value > high)) over++;
-      else counts[Math.min(BARS - 1, bar)]++;
+      else {
+        counts[Math.min(BARS - 1, bar)]++;
+        if (!good(value)) bad[Math.min(BARS - 1, bar)]++;
+      }
     }
     const most = Math.max(1, ...counts), x = (value) => ((value - low) / (high - low)) * width;
     const picture = svg("svg", { viewBox: `0 0 ${width} ${height + 16}`, role: "img", class: "histogram" });
     picture.append(svg("title", {}, `${test.name}: ${values.length} values between ${number(min(values), test.units)} and ${number(max(values), test.units)}`));
-    const good = (value) => (test.low === null || value >= test.low) && (test.high === null || value <= test.high);
     counts.forEach((count, bar) => {
       if (!count) return;
-      const tall = Math.max(2, (count / most) * (height - 8)), middle = low + ((bar + 0.5) / BARS) * (high - low);
+      const tall = Math.max(2, (count / most) * (height - 8));
       picture.append(svg("rect", { x: (bar * width) / BARS + 0.5, y: height - tall, width: width / BARS - 1, height: tall,
-        class: good(middle) ? "bar" : "bar-bad" }));
+        class: bad[bar] * 2 > count ? "bar-bad" : "bar" }));
     });
     for (const limit of [test.low, test.high]) {
       if (limit === null || x(limit) < 0 || x(limit) > width) continue;
@@ -76,14 +79,15 @@ class Parameters {
     return list;
   }
 
-  // The true value that this test follows best, if any, by the correlation over all devices.
-  follows(column) {
+  // The true value that this test follows best, if any, by the correlation over the devices that pass it.
+  follows(column, test) {
+    const sound = column.map((value, i) => (this.devices.failed[i].includes(test) ? null : value));
     let best = "", most = 0;
     for (const [name, truth] of Object.entries(this.devices.true)) {
-      const r = correlation(column, truth);
+      const r = correlation(sound, truth);
       if (Math.abs(r) > Math.abs(most)) { most = r; best = name; }
     }
-    return Math.abs(most) > 0.5 ? `Follows the devices' true ${best} (correlation ${most.toFixed(3)}).` : "";
+    return Math.abs(most) > 0.5 ? `Among devices that pass it, it follows their true ${best} (correlation ${most.toFixed(3)}).` : "";
   }
 }
 

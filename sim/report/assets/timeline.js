@@ -36,7 +36,7 @@ class TimelineView {
   proofs() { return this.stops.length ? this.stops : this.events.marked; }
 
   redraw() {
-    this.overview.draw();
+    this.overview.repaint();
     this.diagram.resize();
   }
 
@@ -130,9 +130,9 @@ class TimelineView {
     const width = byId("rows").clientWidth, pitch = this.diagram.pitch, c = fit(this.head, width, 40);
     c.textAlign = "center";
     c.textBaseline = "middle";
-    this.events.lanes.forEach((name, lane) => {
-      const x = this.diagram.laneX(lane), state = this.events.state(lane, index);
-      c.font = "600 11px system-ui, sans-serif";
+    this.diagram.lanes.forEach((lane) => {
+      const name = this.events.lanes[lane], x = this.diagram.laneX(lane), state = this.events.state(lane, index);
+      c.font = `600 ${pitch < 60 ? 10 : 11}px system-ui, sans-serif`;
       c.fillStyle = STYLE.ink;
       c.fillText(cut(c, name, pitch - 4), x, 12);
       c.font = "10px system-ui, sans-serif";
