@@ -120,6 +120,22 @@ def _end(facts: Facts) -> tuple[int, ...]:
 
 def _first_difference(facts: Facts, stdf: StdfFacts, results: list[PartResult]) -> tuple[str, Event | None]:
     """Where the file and the results part, "" for nowhere; results that may be missing are passed over."""
+    text, event = _difference(facts, stdf, results)
+    return ("", None) if text and _agree_from_the_end(facts, stdf, results) else (text, event)
+
+
+def _agree_from_the_end(facts: Facts, stdf: StdfFacts, results: list[PartResult]) -> bool:
+    """Whether all fits when it is read backwards: of two equal results of a device, the first may be the missing one."""
+    waiting = list(results)
+    for part in reversed(stdf.parts):
+        while waiting and part != _part(waiting[-1]) and _may_be_missing(facts, waiting[-1]):
+            waiting.pop()
+        if not waiting or part != _part(waiting.pop()):
+            return False
+    return all(_may_be_missing(facts, result) for result in waiting)
+
+
+def _difference(facts: Facts, stdf: StdfFacts, results: list[PartResult]) -> tuple[str, Event | None]:
     waiting = deque(results)
     for number, part in enumerate(stdf.parts, start=1):
         while waiting and part != _part(waiting[0]) and _may_be_missing(facts, waiting[0]):

@@ -112,7 +112,7 @@ class Remembering:
     def install(self, patch: Patch) -> None:
         def make(measure: Callable[..., Any]) -> Callable[..., Any]:
             def changed(program: ModelledSequencer, test: Any, inputs: Any) -> Any:
-                values = measure(program, test, inputs)
+                values = yield from measure(program, test, inputs)
                 if test.instance != "vout_1":
                     return values
                 self._count += 1
@@ -174,12 +174,11 @@ def hangs(after: int) -> Callable[[Patch], None]:
 
 
 def talks_after_death(patch: Patch) -> None:
-    def kill(self: ModelledSequencer) -> None:
-        self.was_killed = True
-        self._on_exit(-9, "")
+    def end(self: ModelledSequencer, code: int, last_words: str) -> None:
+        self._on_exit(code, last_words)
         self._on_exit = lambda code, last_words: None
 
-    patch.setattr(ModelledSequencer, "kill", kill)
+    patch.setattr(ModelledSequencer, "end", end)
 
 
 def bad_exit(patch: Patch) -> None:

@@ -82,6 +82,6 @@ def test_every_layer_of_the_palette_is_shown():
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_its_plain_form_and_its_canonical_form_are_the_same_scenario(name):
-    scenario = SHIPPED[name]
-    assert from_text(pretty(scenario)) == scenario
-    assert from_text(canonical(scenario), as_json=True) == scenario
+    text = canonical(SHIPPED[name])
+    assert canonical(from_text(pretty(SHIPPED[name]))) == text
+    assert canonical(from_text(text, as_json=True)) == text
