@@ -125,7 +125,7 @@ def _first_difference(facts: Facts, stdf: StdfFacts, results: list[PartResult]) 
 
 
 def _agree_from_the_end(facts: Facts, stdf: StdfFacts, results: list[PartResult]) -> bool:
-    """Whether all fits when it is read backwards: of two equal results of a device, the first may be the missing one."""
+    """Whether all fits read backwards: of two equal results of a device, the first may be the missing one."""
     waiting = list(results)
     for part in reversed(stdf.parts):
         while waiting and part != _part(waiting[-1]) and _may_be_missing(facts, waiting[-1]):
