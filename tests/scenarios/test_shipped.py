@@ -14,6 +14,7 @@ from drycell.sim.cell.run import run
 from drycell.sim.faults import PALETTE
 from drycell.sim.scenario import Scenario, canonical, from_text, load
 from drycell.sim.scenario.files import pretty
+from drycell.sim.scenario.shipped import markdown
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 SHIPPED = {
@@ -85,3 +86,8 @@ def test_its_plain_form_and_its_canonical_form_are_the_same_scenario(name):
     text = canonical(SHIPPED[name])
     assert canonical(from_text(pretty(SHIPPED[name]))) == text
     assert canonical(from_text(text, as_json=True)) == text
+
+
+def test_the_page_lists_them_as_they_are():
+    page = ROOT.parent / "docs" / "scenarios.md"
+    assert markdown(ROOT) in page.read_text("utf-8")
