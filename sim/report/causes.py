@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from drycell.runtime.protocol.semi_ate import TABLES
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.report.collected import Collected
 from drycell.sim.report.lanes import MASTER, called, program_lane
@@ -20,6 +21,9 @@ from drycell.sim.report.timeline import BAD_STATES
 from drycell.sim.report.words import ending
 
 _PLACE = re.compile(r" at \d+\.\d+ s \(event \d+\)")
+_SIGNALS = {"SIGKILL": "killed {}", "SIGSTOP": "froze {}", "SIGTERM": "asked {} to end"}
+_USUAL_S = {timeout.name: timeout.seconds for table in TABLES.values() for timeout in table.timeouts}
+_PERIPHERAL = re.compile(r"peripheral (\S+) did not answer")
 _LEVELS = re.compile(r"^.*?\|\s*(?:ERROR|CRITICAL|WARNING)\s*\|")
 
 
@@ -68,14 +72,26 @@ def deed(fault: Notable) -> str:
     whom = called(program_lane(str(site))) if site is not None else "the cell"
     if fields.get("fault") == "kill":
         name = str(fields.get("signal", "SIGKILL"))
-        verb = {"SIGKILL": "killed", "SIGSTOP": "froze", "SIGTERM": "asked to end"}.get(name, "sent a signal to")
-        return f"{verb} {whom} ({name})"
+        return f"{_SIGNALS.get(name, 'sent a signal to {}').format(whom)} ({name})"
     return f"injected the fault “{fault.text.removeprefix('FAULT ')}”"
+
+
+def proof(collected: Collected, oracle: OracleResult) -> int:
+    """The event to explain: the last piece of evidence; 0 for none.
+
+    A lot that came back from the soft error in the evidence did not fail of it, but of the last one.
+    """
+    seq = oracle.evidence[-1] if oracle.evidence else 0
+    if seq and oracle.name == "lot completes" and collected.notable.ready_after(seq):
+        last = [event.seq for event in collected.notable.events if event.lane == MASTER and event.state in BAD_STATES]
+        if last and not collected.notable.ready_after(last[-1]):
+            return next((s for s in last if not collected.notable.ready_after(s)), seq)
+    return seq
 
 
 def find(collected: Collected, oracle: OracleResult) -> Cause:
     """The cause of a violation."""
-    seq = oracle.evidence[-1] if oracle.evidence else 0
+    seq = proof(collected, oracle)
     events = before(collected, seq) if seq else []
     for fits, tell in _CAUSES:
         for event in events:
@@ -103,6 +119,14 @@ def _is_timeout(event: Notable) -> bool:
     return event.kind == "timeout"
 
 
+def _is_operator(event: Notable) -> bool:
+    return event.kind == "operator"
+
+
+def _is_limit(event: Notable) -> bool:
+    return event.kind == "problem" and "the run was stopped at the limit" in event.text
+
+
 def _is_problem(event: Notable) -> bool:
     return event.kind == "problem"
 
@@ -116,8 +140,10 @@ def _tell_fault(collected: Collected, event: Notable) -> str:
         text += " The master went into softerror, as it must"
         if not operated and not resets:
             text += ", and nobody pressed reset (cell.operator.resets is 0), so the lot stayed where it was."
-        else:
+        elif operated:
             text += f", and did not come back although reset was pressed ({len(operated)} times)."
+        else:
+            text += f", and nobody pressed reset any more (cell.operator.resets is {resets})."
     return text
 
 
@@ -134,13 +160,49 @@ def _tell_error(collected: Collected, event: Notable) -> str:
 
 def _tell_timeout(collected: Collected, event: Notable) -> str:
     silent = [str(site) for site in event.fields.get("silent", ())]
+    if event.fields.get("state") == "peripheral":
+        return _tell_peripheral(collected, event)
     states: dict[str, Any] = event.fields.get("states", {})
     waited = f"the {event.lane} waited {event.fields.get('after_s', 0):g} s"
     if not silent:
         return sentence(f"{waited}: {event.fields.get('message') or event.text}")
     who = listed([called(program_lane(site)) for site in silent])
-    said = listed([f"site {site} last said {states.get(program_lane(site), 'nothing')}" for site in silent])
-    return sentence(f"{who}: {waited} for an answer that never came ({said})")
+    said = listed([f"site {site} was last {states.get(program_lane(site), 'nothing')}" for site in silent])
+    told = sentence(f"{who}: {waited} for an answer that did not come ({said})")
+    return told + _usual(collected, str(event.fields.get("name")))
+
+
+def _usual(collected: Collected, name: str) -> str:
+    """Says so when the scenario itself changed a timeout."""
+    if collected.scenario is None or name not in collected.scenario.cell.timeouts or name not in _USUAL_S:
+        return ""
+    return f" The scenario itself sets this limit (cell.timeouts.{name}); usually it is {_USUAL_S[name]:g} s."
+
+
+def _tell_peripheral(collected: Collected, event: Notable) -> str:
+    following = collected.notable.between(event.seq, event.seq + 5)
+    named = next((match[1] for match in (_PERIPHERAL.search(e.text) for e in following) if match), "")
+    text = f"The peripheral {named} behind the test cell controller: the master waited"
+    text += f" {event.fields.get('after_s', 0):g} s for its answer."
+    known = {} if collected.scenario is None else collected.scenario.cell.peripherals
+    if collected.scenario is not None and named and named not in known:
+        text += " The cell has no peripheral of this name (cell.peripherals)."
+    elif named in known:
+        text += f" It takes {known[named].latency_s:g} s to answer (cell.peripherals.{named}.latency_s)."
+    return text + _usual(collected, str(event.fields.get("name")))
+
+
+def _tell_operator(_collected: Collected, event: Notable) -> str:
+    command = event.fields.get("command", event.text)
+    return f"The operator: “{command}” was pressed at {clock(event.t_ns)}, while the lot was running."
+
+
+def _tell_limit(collected: Collected, event: Notable) -> str:
+    last = collected.notable.sorted_before(event.seq)
+    text = (
+        f"Nobody in the cell: the scenario's own limit (limits) ended the run at {clock(event.t_ns)}, while nothing"
+    )
+    return f"{text} was wrong; {last} devices had been sorted by then."
 
 
 def _tell_problem(_collected: Collected, event: Notable) -> str:
@@ -152,6 +214,8 @@ _CAUSES: tuple[tuple[Callable[[Notable], bool], Callable[[Collected, Notable], s
     (_is_exit, _tell_exit),
     (_is_error, _tell_error),
     (_is_timeout, _tell_timeout),
+    (_is_limit, _tell_limit),
+    (_is_operator, _tell_operator),
     (_is_problem, _tell_problem),
 )
 

@@ -89,21 +89,29 @@ def _ending(collected: Collected) -> list[Line]:
 
 
 def _finding(collected: Collected, oracle: OracleResult) -> Finding:
-    seq = oracle.evidence[-1] if oracle.evidence else 0
+    seq = causes.proof(collected, oracle)
     cause = causes.find(collected, oracle)
     chain = [_step(event) for event in causes.chain(collected, cause.first or seq, seq)]
+    text = causes.without_place(oracle.text)
+    shown = oracle.evidence
+    if shown and seq != shown[-1]:
+        text, shown = f"{text.split(';')[0]}; {_message_at(chain, seq)}", (seq,)
     label = "" if oracle.required else " (not required by this scenario, but always watched)"
     return Finding(
         oracle,
-        Line(sentence(f"“{oracle.name}” is broken{label}: {causes.without_place(oracle.text)}"), oracle.evidence),
-        _when(collected, oracle, cause.event),
+        Line(sentence(f"“{oracle.name}” is broken{label}: {text}"), shown),
+        _when(collected, shown[0] if shown else 0, cause.event),
         cause.line,
         tuple(_shortened(chain)),
     )
 
 
-def _when(collected: Collected, oracle: OracleResult, cause: Notable | None) -> Line:
-    seq = oracle.evidence[0] if oracle.evidence else 0
+def _message_at(chain: list[Line], seq: int) -> str:
+    text = next((line.text for line in chain if line.seqs == (seq,)), "")
+    return text.rpartition(": ")[2]
+
+
+def _when(collected: Collected, seq: int, cause: Notable | None) -> Line:
     at_ns = collected.timeline.time_of(seq)
     if at_ns is None:
         return Line("The journal does not say when.")
@@ -114,7 +122,8 @@ def _when(collected: Collected, oracle: OracleResult, cause: Notable | None) -> 
     else:
         parts = listed([f"part {part} on site {site}" for site, part in contact.parts.items()])
         text += f", in touchdown {contact.touchdown} ({parts})"
-    text += f", after {counted(collected.notable.sorted_before(seq), 'device')} had been sorted"
+    number = collected.notable.sorted_before(seq)
+    text += f", after {counted(number, 'device')} had been sorted" if number else ", before any device was sorted"
     if cause is not None and at_ns - cause.t_ns >= 1_000_000:
         text += f"; it began {clock(at_ns - cause.t_ns)} earlier"
     return Line(f"{text}.", (seq,))

@@ -89,7 +89,7 @@ def test_a_timeout_names_the_site_that_did_not_answer(tmp_path: Path) -> None:
     proof = made.state("master", "awaiting_results", "softerror", message="not all sites sent their result")
     story = told(made, broken("lot completes", "0 of 10 devices were sorted", proof))
     assert story.findings[0].whose.text == (
-        "The test program of site 1: the master waited 30 s for an answer that never came (site 1 last said testing)."
+        "The test program of site 1: the master waited 30 s for an answer that did not come (site 1 was last testing)."
     )
 
 
@@ -156,3 +156,50 @@ def test_small_change_of_sentences() -> None:
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed([str(n) for n in range(10)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"
     assert (sentence("it failed"), sentence(""), sentence("why?")) == ("It failed.", "", "Why?")
+
+
+def test_a_lot_that_came_back_from_one_soft_error_failed_of_the_next(tmp_path: Path) -> None:
+    kills = [{"when": {"part": 10}, "do": {"kill": {"site": 0}}}, {"when": {"part": 30}, "do": {"kill": {"site": 1}}}]
+    story = tell(collect(flown(tmp_path / "run", timeline=kills, cell__operator__resets=1)))
+    (finding,) = story.findings
+    assert finding.what.text.endswith(
+        "28 of 50 devices were sorted; the test program of site 1 crashed while the master was ready."
+    )
+    assert finding.when.text.startswith("At 9.400 s of simulated time, in touchdown 16")
+    assert finding.whose.text.endswith("and nobody pressed reset any more (cell.operator.resets is 1).")
+    assert "killed the test program of site 0" in story.remarks[0].text
+
+
+@pytest.mark.parametrize(
+    ("changes", "whose"),
+    [
+        (
+            {"cell__peripherals": {}},
+            "The peripheral Temperature behind the test cell controller: the master waited 5 s for its answer."
+            " The cell has no peripheral of this name (cell.peripherals).",
+        ),
+        (
+            {"cell__peripherals": {"Temperature": {"latency_s": 40}}},
+            "The peripheral Temperature behind the test cell controller: the master waited 5 s for its answer."
+            " It takes 40 s to answer (cell.peripherals.Temperature.latency_s).",
+        ),
+        (
+            {"cell__timeouts": {"results_s": 0.05}},
+            "The test program of site 0 and the test program of site 1: the master waited 0.05 s for an answer that did"
+            " not come (site 0 was last testing and site 1 was last testing). The scenario itself sets this limit"
+            " (cell.timeouts.results_s); usually it is 30 s.",
+        ),
+        (
+            {"limits__virtual_s": 3},
+            "Nobody in the cell: the scenario's own limit (limits) ended the run at 3.000 s, while nothing was wrong;"
+            " 20 devices had been sorted by then.",
+        ),
+        (
+            {"timeline": [{"when": {"part": 10}, "do": {"operator": "unload"}}]},
+            "The operator: “unload” was pressed at 1.450 s, while the lot was running.",
+        ),
+    ],
+)
+def test_it_is_said_whose_fault_it_was(tmp_path: Path, changes: dict[str, object], whose: str) -> None:
+    (finding,) = tell(collect(flown(tmp_path / "run", **changes))).findings
+    assert finding.whose.text == whose
