@@ -200,7 +200,7 @@ def _devices(collected: Collected) -> Element:
     if not collected.parts.devices:
         return _section("devices", "Devices", E("p", {"class": "quiet"}, "No device was in contact."))
     options = [E("option", {"value": value}, f"{value} devices") for value in ("all", "failed")]
-    titles = ("Part", "Site", "Touchdown", "Attempts", "Soft bin", "Hard bin", "Result", "Evidence", "")
+    titles = ("Part", "Site", "Touchdown", "Attempts", "Soft bin", "Hard bin", "Result", "Event", "")
     left_out = collected.parts.left_out
     return _section(
         "devices",

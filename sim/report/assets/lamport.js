@@ -222,6 +222,10 @@ class Lamport {
     const size = this.height >= 16 ? 12 : 10, events = this.events;
     c.font = `${size - 1}px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace`;
     const before = row > 0 ? events.times[this.eventAt(row - 1)] : -1, ns = events.times[index];
+    if (before >= 0 && ns !== before) { // time has passed
+      c.fillStyle = STYLE.line;
+      c.fillRect(0, Math.round(y - this.height / 2), width, 1);
+    }
     c.textAlign = "right";
     c.fillStyle = STYLE.muted;
     if (ns !== before || index === this.selected || row === Math.floor(this.topPixel / this.height) + 1) {
@@ -235,7 +239,8 @@ class Lamport {
     c.textAlign = "left";
     const lane = events.lanes[template.lane];
     c.fillStyle = template.marks & FAULT ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
-    c.fillText(fitting(`${lane}: ${events.text(index)}`, width - this.textX - 6, size), this.textX, y);
+    const heavy = template.marks & (FAULT | BAD) || proof ? 1.12 : 1;
+    c.fillText(fitting(`${lane}: ${events.text(index)}`, width - this.textX - 6, size * heavy), this.textX, y);
   }
 }
 
