@@ -78,6 +78,16 @@ class Broker:
             await core.stop()
 
     @property
+    def running(self) -> bool:
+        """Whether it is started."""
+        return self._core is not None
+
+    def keep_port(self) -> None:
+        """Take the present port again at the next start, as a broker that is only restarted."""
+        if self._port is not None:
+            self._wanted_port = self._port
+
+    @property
     def port(self) -> int:
         """The real port of the listener."""
         if self._port is None:

@@ -179,7 +179,12 @@ class MemoryClient:
         for first, body in self._framer.feed(data):
             if not self._open:
                 return
-            _HANDLERS[first >> 4](self, first, body)
+            try:
+                _HANDLERS[first >> 4](self, first, body)
+            except (codec.ProtocolError, KeyError, IndexError):  # a damaged packet: paho closes, too
+                if self._link is not None:
+                    self._link.fin()
+                self._ended("closed")
 
     def ended(self, cause: str) -> None:
         """The broker or the network closed the link."""

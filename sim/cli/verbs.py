@@ -23,6 +23,7 @@ def command() -> Parser:
     _report(verbs)
     _export(verbs)
     _scenario(verbs)
+    _stdf(verbs)
     _doctor(verbs)
     return parser
 
@@ -97,6 +98,21 @@ def _scenario(verbs: Verbs) -> None:
     fmt.add_argument("--json", action="store_true", help="the canonical JSON, with all defaults")
     new = group.add("new", "write a commented starter scenario", "scenario:new")
     new.add_argument("file", **_FILE)
+
+
+def _stdf(verbs: Verbs) -> None:
+    group = verbs.group("stdf", "dump, judge and compare STDF V4 files")
+    cat = group.add("cat", "print records as ATDF text", "stdf:cat")
+    cat.add_argument("files", **_FILE, nargs="+")
+    cat.add_argument("--only", metavar="TYPES", help="record types to print, for example PRR,MRR")
+    check = group.add("check", "judge files: damage, order, pairing, counts", "stdf:judge")
+    check.add_argument("files", **_FILE, nargs="+")
+    check.add_argument("--json", action="store_true", help="print the verdicts as JSON, one line per file")
+    diff = group.add("diff", "compare two files, times masked", "stdf:diff")
+    diff.add_argument("files", **_FILE, nargs=2)
+    diff.add_argument("--times", action="store_true", help="compare times too")
+    diff.add_argument("--mask", action="append", default=[], metavar="TYPE.FIELD", help="a further field to ignore")
+    diff.add_argument("--json", action="store_true", help="print the differences as JSON")
 
 
 def _doctor(verbs: Verbs) -> None:

@@ -2,23 +2,28 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks.spec import DeviceAt, DrycellHooks, Instrument, Population, PopulationRequest
+from drycell.sim.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from drycell.sim.faults import Fault
 
 T = TypeVar("T")
 GROUP = "drycell"
 
 
 class Registry:
-    """Device models and instruments of all plugins in ``manager``."""
+    """Device models, instruments and faults of all plugins in ``manager``."""
 
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self._models = _merged(manager, "drycell_device_models")
         self._instruments = _merged(manager, "drycell_instruments")
+        self.faults: Mapping[str, type[Fault]] = _merged(manager, "drycell_faults")
 
     def population(self, model: str, request: PopulationRequest) -> Population:
         """The devices of a lot. Raises DrycellError for an unknown model or parameters it does not take."""
@@ -53,8 +58,7 @@ def _find(offered: Mapping[str, T], name: str, what: str, key: str) -> T:
     try:
         return offered[name]
     except KeyError:
-        known = ", ".join(sorted(offered)) or "none; is drycell installed with its plugins?"
-        raise DrycellError(f"{key}: there is no {what} {name!r}; known are {known}") from None
+        raise DrycellError(f"{key}: there is no {what} {name!r}; {did_you_mean(name, offered)}") from None
 
 
 @lru_cache(maxsize=1)

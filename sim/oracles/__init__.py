@@ -6,10 +6,31 @@ from drycell.sim.cell.result import OracleResult
 from drycell.sim.errors import DrycellError
 from drycell.sim.oracles.base import Answer, Oracle
 from drycell.sim.oracles.facts import Facts
+from drycell.sim.oracles.files import FILE_ORACLES
 from drycell.sim.oracles.lot import LOT_ORACLES
+from drycell.sim.oracles.options import OPTION_ORACLES
+from drycell.sim.oracles.peripherals import PERIPHERAL_ORACLES
+from drycell.sim.oracles.programs import PROGRAM_ORACLES
+from drycell.sim.oracles.records import RECORD_ORACLES
 from drycell.sim.oracles.states import STATE_ORACLES
+from drycell.sim.oracles.trouble import TROUBLE_ORACLES
+from drycell.sim.oracles.values import VALUE_ORACLES
+from drycell.sim.suggest import did_you_mean
 
-ORACLES = {oracle.name: oracle for oracle in (*LOT_ORACLES, *STATE_ORACLES)}
+ORACLES = {
+    oracle.name: oracle
+    for oracle in (
+        *LOT_ORACLES,
+        *RECORD_ORACLES,
+        *VALUE_ORACLES,
+        *OPTION_ORACLES,
+        *PERIPHERAL_ORACLES,
+        *PROGRAM_ORACLES,
+        *TROUBLE_ORACLES,
+        *FILE_ORACLES,
+        *STATE_ORACLES,
+    )
+}
 """All oracles by the name that ``expect`` uses, in the order they are reported."""
 
 
@@ -17,12 +38,16 @@ def check_names(names: Collection[str]) -> None:
     """Raises DrycellError for a name under ``expect`` that is no oracle."""
     for name in names:
         if name not in ORACLES:
-            raise DrycellError(f"expect: {name!r} is no oracle; known are {', '.join(sorted(ORACLES))}")
+            raise DrycellError(f"expect: {name!r} is no oracle; {did_you_mean(name, ORACLES)}")
 
 
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
-    """Every oracle's result on ``facts``; those named in ``required`` count when unknown."""
-    return tuple(oracle.judge(facts, required=oracle.name in required) for oracle in ORACLES.values())
+    """The results on ``facts`` of all ambient oracles and of those in ``required``, which count when unknown."""
+    return tuple(
+        oracle.judge(facts, required=oracle.name in required)
+        for oracle in ORACLES.values()
+        if oracle.ambient or oracle.name in required
+    )
 
 
 __all__ = ["ORACLES", "Answer", "Facts", "Oracle", "check_names", "judge"]

@@ -23,8 +23,15 @@ def held():
         "children": sorted(c for t in (PROC / "task").iterdir() for c in (t / "children").read_text().split()),
         "tasks": sum(isinstance(thing, asyncio.Task) for thing in gc.get_objects()),
         "loops": sum(isinstance(thing, asyncio.AbstractEventLoop) for thing in gc.get_objects()),
-        "temporary": sorted(str(path) for path in Path(tempfile.gettempdir()).iterdir() if "drycell" in path.name),
+        "temporary": sorted(str(path) for path in Path(tempfile.gettempdir()).iterdir()),
     }
+
+
+@pytest.fixture(autouse=True)
+def own_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
 
 
 def cycle(scenario, folder, number):

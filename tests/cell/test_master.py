@@ -315,6 +315,22 @@ def test_a_silent_peripheral_is_answered_with_timeout_after_5_s():
     assert master.state == "softerror"
 
 
+@pytest.mark.parametrize("word", ["crash", "error", "terminated"])
+def test_the_last_word_of_a_program_of_before_the_reset_disturbs_nobody(word):
+    """Its will may reach the master after its control has already reported its end."""
+    master, desk = at("awaiting_results")
+    desk.program("error", "0")
+    desk.handler("reset")
+    desk.program(word, "1")
+    desk.control("idle")
+    desk.program(word, "1")
+    desk.handler("load", lot_number="lot")
+    desk.program(word, "1")
+    desk.control("busy")
+    desk.program("idle")
+    assert master.state == "ready"
+
+
 # quirks --------------------------------------------------------------------------------------------------------------
 
 

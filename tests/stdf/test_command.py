@@ -1,20 +1,16 @@
 """``drycell stdf cat|check|diff``: data on stdout, talk on stderr, exit codes 0, 1, 3."""
 
-import argparse
 import json
 from pathlib import Path
 
 import pytest
 from stdf_material import small_lot
 
-from drycell.sim.cli.stdf import add_parser
+from drycell.sim.cli import main
 
 
 def run(*words: str) -> int:
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    args = parser.parse_args(["stdf", *words])
-    return int(args.handler(args))
+    return main(["stdf", *words])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stdf_damage import Damaged, base, corpus
 
-from drycell.runtime.stdf import Gap, StdfError, read, read_tolerant
+from drycell.runtime.stdf import Encoder, Gap, StdfError, read, read_tolerant, record
 from drycell.runtime.stdf.checks import check
 
 CORPUS = list(corpus())
@@ -146,21 +146,42 @@ class Endless:
 
 def test_memory_stays_bounded_on_a_long_stretch_of_rubbish() -> None:
     good = base("<").data
-    rubbish = random.Random(1).randbytes(1 << 20)
+    rubbish = random.Random(1).randbytes(1 << 19)
 
     def pieces() -> Iterator[bytes]:
         yield good
         for _ in range(8):
             yield bytes(1 << 20)
-        for _ in range(3):
+        for _ in range(2):
             yield rubbish
         yield good
 
+    count, last, peak = _measured(pieces())
+    assert count > 150 and last > 9 << 20
+    assert peak < 8 << 20
+
+
+def test_memory_stays_bounded_in_a_file_with_thousands_of_wrong_lengths() -> None:
+    text = Encoder().encode(record("DTR", TEXT_DAT="x" * 240))
+    piece = text * 20 + bytes((text[0] + 5,)) + text[1:] + text * 3
+
+    def pieces() -> Iterator[bytes]:
+        yield base("<").piece(0)
+        for _ in range(20):
+            yield piece * 100
+
+    count, last, peak = _measured(pieces())
+    assert count == 1 + 2000 * 24 and last > 11 << 20
+    assert peak < 8 << 20
+
+
+def _measured(pieces: Iterator[bytes]) -> tuple[int, int, int]:
+    """Number of items, offset of the last, and the most memory that reading them took at once."""
+    count = last = 0
     tracemalloc.start()
     try:
-        items = [(type(i), i.offset) for i in read_tolerant(Endless(pieces()))]  # type: ignore[arg-type]
-        _, peak = tracemalloc.get_traced_memory()
+        for item in read_tolerant(Endless(pieces)):  # type: ignore[arg-type]
+            count, last = count + 1, item.offset
+        return count, last, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert items[-1][1] > 11 << 20
-    assert peak < 8 << 20

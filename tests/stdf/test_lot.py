@@ -8,6 +8,7 @@ import pytest
 from stdf_material import T0_S, ftr, part, pir, prr, ptr, small_lot
 
 from drycell.runtime.stdf import LotWriter, Record, StdfError, read
+from drycell.runtime.stdf.checks import check
 
 
 def new_lot(out: list[bytes], **options: object) -> LotWriter:
@@ -82,6 +83,28 @@ def test_a_part_id_seen_again_is_a_retest() -> None:
     lot.finish(T0_S)
     pcr = [r for r in records(out) if r.name == "PCR"]
     assert [(r["SITE_NUM"], r["PART_CNT"], r["RTST_CNT"]) for r in pcr] == [(0, 1, 0), (1, 1, 1), (255, 2, 1)]
+    assert [r["PART_FLG"] for r in records(out) if r.name == "PRR"] == [8, 1]
+    assert check(b"".join(out)).findings == []
+
+
+def test_a_device_counts_with_its_last_result() -> None:
+    out: list[bytes] = []
+    lot = new_lot(out)
+    lot.touchdown(part(0, "1", good=False) + part(1, "2"))
+    lot.touchdown(part(0, "1") + part(1, ""))
+    total = lot.summary()
+    assert (total.parts, total.good, total.hard_bins) == (4, 3, {1: 3, 2: 1})
+    assert (total.devices, total.final_good, total.final_hard_bins) == (3, 3, {1: 3})
+    assert (total.final_soft_bins, total.yield_fraction) == ({1: 3}, 1.0)
+
+
+def test_the_flag_of_a_retest_can_be_left_as_it_was_sent() -> None:
+    out: list[bytes] = []
+    lot = new_lot(out, mark_retests=False)
+    lot.touchdown(part(0, "1"))
+    lot.touchdown(part(0, "1"))
+    assert [r["PART_FLG"] for r in records(out) if r.name == "PRR"] == [0, 0]
+    assert lot.summary().retests == 1
 
 
 def test_wafers_count_their_own_parts_and_the_same_part_id_on_the_next_wafer_is_no_retest() -> None:

@@ -15,7 +15,10 @@ from stdf_material import small_lot
 from stdf_samples import samples
 
 from drycell.runtime.stdf import Gap, StdfError, read, read_tolerant
+from drycell.runtime.stdf.checks import check
 from drycell.runtime.stdf.encode import Order
+from drycell.sim.cell.run import run
+from drycell.sim.scenario import load
 
 pytestmark = pytest.mark.xdist_group("stdf-oracles")
 
@@ -124,6 +127,40 @@ print(json.dumps(collections.Counter(r.id for r in records_from_file(sys.argv[1]
 """
 
 
+BINS = """
+import collections, json, sys
+from pystdf.IO import Parser
+class Sink:
+    hard, soft, parts = collections.Counter(), collections.Counter(), None
+    def after_send(self, source, data):
+        kind, values = data
+        record = dict(zip([name for name, _ in kind.fieldMap], values))
+        if type(kind).__name__ == "Prr":
+            self.hard[record["HARD_BIN"]] += 1
+            self.soft[record["SOFT_BIN"]] += 1
+        elif type(kind).__name__ == "Pcr" and record["HEAD_NUM"] == 255:
+            Sink.parts = record["PART_CNT"]
+with open(sys.argv[1], "rb") as stream:
+    parser = Parser(inp=stream)
+    parser.addSink(Sink())
+    parser.parse()
+print(json.dumps([Sink.hard, Sink.soft, Sink.parts]))
+"""
+BINS_SEMI_ATE = """
+import collections, json, sys
+from Semi_ATE.STDF import records_from_file
+hard, soft, parts = collections.Counter(), collections.Counter(), None
+for record in records_from_file(sys.argv[1]):
+    if record.id == "HBR" and record.get_value("HEAD_NUM") == 255:
+        hard[record.get_value("HBIN_NUM")] = record.get_value("HBIN_CNT")
+    elif record.id == "SBR" and record.get_value("HEAD_NUM") == 255:
+        soft[record.get_value("SBIN_NUM")] = record.get_value("SBIN_CNT")
+    elif record.id == "PCR" and record.get_value("HEAD_NUM") == 255:
+        parts = record.get_value("PART_CNT")
+print(json.dumps([hard, soft, parts]))
+"""
+
+
 @pytest.mark.parametrize("program", [COUNT, COUNT_SEMI_ATE], ids=["pystdf", "Semi-ATE"])
 def test_a_whole_lot_opens_in_other_libraries_with_the_same_counts(program: str, tmp_path: Path) -> None:
     path = tmp_path / "lot.stdf"
@@ -131,3 +168,20 @@ def test_a_whole_lot_opens_in_other_libraries_with_the_same_counts(program: str,
     python = environment("stdf-oracles", REQUIREMENTS)
     said = subprocess.run([python, "-c", program, str(path)], capture_output=True, text=True, check=True)
     assert json.loads(said.stdout) == Counter(r.name for r in read(path))
+
+
+def test_the_demos_stdf_opens_in_other_libraries_with_the_counts_that_the_run_prints(tmp_path: Path) -> None:
+    demo = Path(__file__).parents[2] / "scenarios" / "demo.yaml"
+    scenario = load(demo).model_copy(update={"rung": "model"})
+    result = run(scenario, tmp_path / "run")
+    assert result.stdf_path is not None and result.parts == 50
+    assert check(result.stdf_path).errors == 0
+    for program in (BINS, BINS_SEMI_ATE):
+        python = environment("stdf-oracles", REQUIREMENTS)
+        said = subprocess.run(
+            [python, "-c", program, str(result.stdf_path)], capture_output=True, text=True, check=True
+        )
+        hard, soft, parts = json.loads(said.stdout)
+        assert {int(k): v for k, v in hard.items()} == dict(result.hard_bins)
+        assert {int(k): v for k, v in soft.items()} == dict(result.soft_bins)
+        assert parts == result.parts
