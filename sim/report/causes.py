@@ -13,17 +13,19 @@ from typing import Any
 
 from drycell.runtime.protocol.semi_ate import TABLES
 from drycell.sim.cell.result import OracleResult
+from drycell.sim.faults import PALETTE
 from drycell.sim.report.collected import Collected
-from drycell.sim.report.lanes import MASTER, called, program_lane
+from drycell.sim.report.lanes import MASTER, SCENARIO, called, program_lane
 from drycell.sim.report.notable import Notable
 from drycell.sim.report.phrases import Line, clock, listed, sentence
 from drycell.sim.report.timeline import BAD_STATES
 from drycell.sim.report.words import ending
 
-_PLACE = re.compile(r" at \d+\.\d+ s \(event \d+\)")
+_PLACE = re.compile(r" at \d+\.\d+ s \(event (\d+)\)$")
 _SIGNALS = {"SIGKILL": "killed {}", "SIGSTOP": "froze {}", "SIGTERM": "asked {} to end"}
 _USUAL_S = {timeout.name: timeout.seconds for table in TABLES.values() for timeout in table.timeouts}
 _PERIPHERAL = re.compile(r"peripheral (\S+) did not answer")
+_ERRED = re.compile(r": (the [a-z]+) erred")
 _LEVELS = re.compile(r"^.*?\|\s*(?:ERROR|CRITICAL|WARNING)\s*\|")
 
 
@@ -57,11 +59,13 @@ def chain(collected: Collected, first: int, last: int) -> list[Notable]:
 
 
 def trouble_after(collected: Collected, seq: int) -> Notable | None:
-    """The soft error that followed ``seq`` before the master was ready again, if any."""
-    again = collected.notable.ready_after(seq)
+    """The first soft error after ``seq`` and before the next fault, if any."""
     for event in collected.notable.events:
-        if event.seq > seq and event.lane == MASTER and event.state in BAD_STATES:
-            return event if not again or event.seq < again or event.seq - seq < 100 else None
+        if event.seq > seq:
+            if _is_trouble(event):
+                return event
+            if event.kind == "fault":
+                return None
     return None
 
 
@@ -70,23 +74,35 @@ def deed(fault: Notable) -> str:
     fields = fault.fields
     site = fields.get("site")
     whom = called(program_lane(str(site))) if site is not None else "the cell"
-    if fields.get("fault") == "kill":
+    if fields.get("fault") in ("kill", "signal"):
         name = str(fields.get("signal", "SIGKILL"))
         return f"{_SIGNALS.get(name, 'sent a signal to {}').format(whom)} ({name})"
-    return f"injected the fault “{fault.text.removeprefix('FAULT ')}”"
+    where = f" into {whom}" if site is not None else ""
+    return f"injected the fault “{fields.get('fault')}”{where}"
+
+
+def meaning(fault: Notable) -> str:
+    """What a fault of the palette does, in the palette's own sentence; "" for others."""
+    known = PALETTE.get(str(fault.fields.get("fault")))
+    text = " ".join((known.__doc__ or "").split("\n\n")[0].split()) if known is not None else ""
+    return f" (It means: {text[0].lower()}{text[1:].rstrip('.')}.)" if text else ""
 
 
 def proof(collected: Collected, oracle: OracleResult) -> int:
-    """The event to explain: the last piece of evidence; 0 for none.
+    """The event to explain: the moment that the oracle's sentence names, else its last piece of evidence; 0 for none.
 
     A lot that came back from the soft error in the evidence did not fail of it, but of the last one.
     """
-    seq = oracle.evidence[-1] if oracle.evidence else 0
-    if seq and oracle.name == "lot completes" and collected.notable.ready_after(seq):
-        last = [event.seq for event in collected.notable.events if event.lane == MASTER and event.state in BAD_STATES]
-        if last and not collected.notable.ready_after(last[-1]):
-            return next((s for s in last if not collected.notable.ready_after(s)), seq)
+    named = _PLACE.search(oracle.text)
+    seq = int(named[1]) if named and int(named[1]) in oracle.evidence else max(oracle.evidence, default=0)
+    if oracle.name == "lot completes" and (not seq or collected.notable.ready_after(seq)):
+        troubles = (event.seq for event in collected.notable.events if _is_trouble(event))
+        return next((trouble for trouble in troubles if not collected.notable.ready_after(trouble)), seq)
     return seq
+
+
+def _is_trouble(event: Notable) -> bool:
+    return event.lane == MASTER and event.kind == "state" and event.state in BAD_STATES
 
 
 def find(collected: Collected, oracle: OracleResult) -> Cause:
@@ -105,6 +121,10 @@ def find(collected: Collected, oracle: OracleResult) -> Cause:
 
 def _is_fault(event: Notable) -> bool:
     return event.kind == "fault"
+
+
+def _is_effect(event: Notable) -> bool:
+    return event.kind == "effect" and not event.fields.get("missed")
 
 
 def _is_exit(event: Notable) -> bool:
@@ -132,7 +152,20 @@ def _is_problem(event: Notable) -> bool:
 
 
 def _tell_fault(collected: Collected, event: Notable) -> str:
-    text = f"Nobody in the cell: the scenario itself {deed(event)} at {clock(event.t_ns)}."
+    return f"Nobody in the cell: the scenario itself {deed(event)} at {clock(event.t_ns)}.{meaning(event)}" + (
+        _aftermath(collected, event)
+    )
+
+
+def _tell_effect(collected: Collected, event: Notable) -> str:
+    name = event.fields.get("fault")
+    text = f"Nobody in the cell: the scenario's own fault “{name}” struck at {clock(event.t_ns)}.{meaning(event)}"
+    return text + _aftermath(collected, event)
+
+
+def _aftermath(collected: Collected, event: Notable) -> str:
+    """What master and operator did after a fault, when the cell did not come back."""
+    text = ""
     resets = collected.scenario.cell.operator.resets if collected.scenario is not None else 0
     trouble = trouble_after(collected, event.seq)
     if trouble is not None and not collected.notable.ready_after(trouble.seq):
@@ -211,6 +244,7 @@ def _tell_problem(_collected: Collected, event: Notable) -> str:
 
 _CAUSES: tuple[tuple[Callable[[Notable], bool], Callable[[Collected, Notable], str]], ...] = (
     (_is_fault, _tell_fault),
+    (_is_effect, _tell_effect),
     (_is_exit, _tell_exit),
     (_is_error, _tell_error),
     (_is_timeout, _tell_timeout),
@@ -230,9 +264,9 @@ def _last_words(collected: Collected, event: Notable) -> str:
 
 
 def _by_oracle(collected: Collected, oracle: OracleResult) -> str:
-    if oracle.name == "bins agree":
-        return "The cell between program and bin, that is the master or the handler; the program had said its bin."
+    named = _ERRED.search(oracle.text)
     lane = collected.timeline.lane_of(oracle.evidence[-1]) if oracle.evidence else ""
-    if oracle.name.endswith("follow the table") or oracle.name == "one result per device":
-        return sentence(f"{called(lane)}: nothing else had gone wrong before" if lane else "not known")
+    who = named[1] if named else called(lane) if lane and lane != SCENARIO else ""
+    if who:
+        return sentence(f"{who}, as far as the journal tells: nothing else had gone wrong before")
     return "The journal does not say: nothing else had gone wrong before. Look at the events around the evidence."

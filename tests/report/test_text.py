@@ -11,7 +11,8 @@ from drycell.sim.cli import main
 from drycell.sim.kernel.journal import Event
 from drycell.sim.report.lanes import in_order, lane_of, receivers
 from drycell.sim.report.words import LETTERS, describe, one_line
-from tests.report.made import KILL, flown
+from drycell.sim.runs import Run
+from tests.report.made import KILL, first, flown
 from tests.report.test_page import hostile_run
 
 Capture = pytest.CaptureFixture[str]
@@ -32,23 +33,34 @@ def output(capsys: Capture, *words: str | Path, code: int = 0) -> list[str]:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (("--kind", "fault"), [417]),
-        (("--kind", "fault", "--kind", "exit"), [417, 418]),
-        (("--from", "2.7s", "--to", "2.7", "--actor", "site 1"), [418, 421, 422]),
-        (("--from", "2.7", "--actor", "program1"), [418]),
-        (("--from", "2.65s", "--site", "1"), [417, 418, 419, 421, 422, 424]),
-        (("--grep", "SOFTERROR: .* crashed", "--kind", "state"), [423]),
+        (("--kind", "fault"), ["FAULT kill site 1, signal SIGKILL"]),
+        (("--kind", "fault", "--kind", "exit"), ["FAULT kill site 1, signal SIGKILL", "ended with signal SIGKILL"]),
+        (
+            ("--from", "2.7s", "--to", "2.7", "--actor", "site 1"),
+            ["ended with signal SIGKILL", "connection ends (closed)", "last will: says crash"],
+        ),
+        (("--from", "2.7", "--actor", "program1"), ["ended with signal SIGKILL"]),
+        (
+            ("--from", "2.65s", "--site", "1", "--kind", "state", "--kind", "fault"),
+            ["FAULT kill site 1, signal SIGKILL", "busy → error: the test program ended with signal 9."],
+        ),
+        (
+            ("--grep", "→ SOFTERROR: .* crashed", "--kind", "state"),
+            [
+                "awaiting_testing → softerror: the test program of site 1 crashed while the master was awaiting_testing"
+            ],
+        ),
         (("--from", "1h"), []),
     ],
 )
-def test_events_are_filtered(capsys: Capture, run_dir: Path, options: tuple[str, ...], expected: list[int]) -> None:
+def test_events_are_filtered(capsys: Capture, run_dir: Path, options: tuple[str, ...], expected: list[str]) -> None:
     lines = output(capsys, "show", run_dir, "--events", *options)
-    assert [int(line.split()[0]) for line in lines] == expected
+    assert [line[50:] for line in lines] == expected
 
 
 def test_an_event_is_one_line(capsys: Capture, run_dir: Path) -> None:
     assert output(capsys, "show", run_dir, "--events", "--kind", "fault") == [
-        "     417        2.700000  scenario    fault       FAULT kill site 1 SIGKILL"
+        f"{first(Run(run_dir), 'fault'):>8}        2.700000  scenario    fault       FAULT kill site 1, signal SIGKILL"
     ]
 
 
@@ -57,12 +69,12 @@ def test_the_column_log_has_a_letter_per_event(capsys: Capture, run_dir: Path) -
     assert [line.strip(" |") for line in lines[1:10]] == [
         *("handler", "master", "control 0", "control 1", "site 0", "site 1", "tcc", "meter", "scenario"),
     ]
-    drawn = {int(line.split()[0]): line[26:35] for line in lines[10:]}
-    assert drawn[416] == "C········"
-    assert drawn[417] == "········F"
-    assert drawn[418] == "·····X···"
-    assert drawn[422] == "·<···!···"
-    assert drawn[423] == "·!·······"
+    drawn = {line[37:]: line[26:35] for line in lines[10:]}
+    assert drawn["touchdown 10: part 19 on site 0, part 20 on site 1"] == "C········"
+    assert drawn["FAULT kill site 1, signal SIGKILL"] == "········F"
+    assert drawn["ended with signal SIGKILL"] == "·····X···"
+    assert drawn["last will: says crash"] == "·<···!···"
+    assert drawn["awaiting_testing → softerror: the test program of site …"] == "·!·······"
 
 
 @pytest.mark.parametrize(
@@ -103,14 +115,14 @@ def test_perfetto_gets_slices_flows_and_instants(capsys: Capture, run_dir: Path,
     starts, ends = ({e["id"] for e in events if e["ph"] == phase} for phase in "sf")
     assert starts == ends != set()
     (fault,) = (e for e in events if e.get("cat") == "fault")
-    assert (fault["s"], fault["ts"], fault["args"]) == ("g", 2_700_000.0, {"event": 417})
+    assert (fault["s"], fault["ts"], fault["args"]) == ("g", 2_700_000.0, {"event": first(Run(run_dir), "fault")})
 
 
 def test_csv_has_every_event_device_and_value(capsys: Capture, run_dir: Path, tmp_path: Path) -> None:
     paths = [Path(line) for line in output(capsys, "export", run_dir, "--to", "csv,csv", "-o", tmp_path / "new")]
     events, devices, values = (list(csv.DictReader(path.open(encoding="utf-8"))) for path in paths)
-    assert len(events) == 431
-    assert events[416]["text"] == "FAULT kill site 1 SIGKILL"
+    assert [int(row["seq"]) for row in events] == list(range(1, len(events) + 1))
+    assert [row["text"] for row in events if row["kind"] == "fault"] == ["FAULT kill site 1, signal SIGKILL"]
     assert [row["hard_bin"] for row in devices[-3:]] == ["1", "", ""]
     assert len(values) == 18 * 6
     assert float(values[2]["value"]) == pytest.approx(3.3, abs=0.1)

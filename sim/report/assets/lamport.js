@@ -184,7 +184,7 @@ class Lamport {
   paintMessage(c, template, y) {
     if (!this.place.has(template.lane)) return;
     const x = this.laneX(template.lane), size = this.height >= 12 ? 3 : Math.max(1, this.height / 4);
-    const colour = template.marks & FAULT ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
+    const colour = template.marks & (FAULT | EFFECT) ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
     c.strokeStyle = c.fillStyle = colour;
     c.lineWidth = this.height >= 12 ? 1.2 : 0.7;
     for (const lane of template.to) {
@@ -238,7 +238,7 @@ class Lamport {
     c.font = `${template.marks & (FAULT | BAD) || proof ? "600 " : ""}${size}px system-ui, sans-serif`;
     c.textAlign = "left";
     const lane = events.lanes[template.lane];
-    c.fillStyle = template.marks & FAULT ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
+    c.fillStyle = template.marks & (FAULT | EFFECT) ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
     const heavy = template.marks & (FAULT | BAD) || proof ? 1.12 : 1;
     c.fillText(fitting(`${lane}: ${events.text(index)}`, width - this.textX - 6, size * heavy), this.textX, y);
   }
