@@ -32,7 +32,8 @@ from drycell.sim.cell.tcc import Peripheral, TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
 from drycell.sim.hooks import Device, PopulationRequest, registry
-from drycell.sim.kernel import Kernel, StuckError, ns
+from drycell.sim.kernel import NS_PER_S, Kernel, StuckError, ns
+from drycell.sim.lockstep import Lockstep, Settings
 from drycell.sim.scenario import Scenario
 
 Json = dict[str, Any]
@@ -85,12 +86,18 @@ class Cell:
             )
             for name, instrument in scenario.instruments.items()
         }
-        self._launcher = None if real is None else Launcher(run_dir)
+        self._launcher = None if real is None else Launcher(run_dir, by_request=kernel.pace.is_virtual)
+        self.lockstep = self._make_lockstep() if real is not None and kernel.pace.is_virtual else None
         self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, scenario.stdf.cost_per_test_ms)
         self.programs = self._make_programs()
         self.hindered = HinderedPrograms(kernel, self.programs)
         self._hands = Hands(self, kernel, self._broker, self._topics, self._seams)
         self._make_peers()
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same scenario gives the same journal again: models do, and real programs in virtual time."""
+        return self._real is None or (self.lockstep is not None and self.lockstep.deterministic)
 
     # assembly ------------------------------------------------------------------------------------------------------
 
@@ -116,7 +123,15 @@ class Cell:
                 self._scenario.instruments[name].variable: server.address
                 for name, server in self._instruments.items()
             },
+            lockstep=self.lockstep,
         )
+
+    def _make_lockstep(self) -> Lockstep:
+        """Real programs on simulated time: the seed and the date they see are the scenario's."""
+        launcher = self._launcher
+        assert launcher is not None
+        settings = Settings(seed=self._scenario.seed, epoch_ns=round(self._scenario.epoch.timestamp()) * NS_PER_S)
+        return Lockstep(self._kernel, settings, on_exit=lambda process: launcher.await_exit(process.pid))
 
     def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledSequencer:
         assert self._program is not None
@@ -218,6 +233,7 @@ class Cell:
             await self._launcher.start()
             for instrument in self._instruments.values():
                 await instrument.start()
+        self._open_ports()
         self._timeline = Timeline(
             self._kernel, self._topics, self._scenario.timeline, self._hands, present=self.handler
         )
@@ -231,6 +247,13 @@ class Cell:
         await asyncio.sleep(LINGER_S)
         self._kernel.journal.record("end", "cell", reason=reason)
         return reason
+
+    def _open_ports(self) -> None:
+        """Tell real programs in virtual time which ports are the cell's."""
+        if self.lockstep is not None:
+            self.lockstep.open_port(self._broker.port)
+            for instrument in self._instruments.values():
+                self.lockstep.open_port(int(instrument.address.rpartition(":")[2]))
 
     def _surface_errors(self) -> None:
         """An exception in any callback of the loop is an error of ours: it ends the run instead of being logged."""
@@ -278,6 +301,8 @@ class Cell:
     async def _take_apart(self) -> None:
         self._kernel.journal.close()
         self._kernel.attach(None)
+        if self.lockstep is not None:
+            self.lockstep.close()
         if self._launcher is not None:
             await self._launcher.stop()
             for instrument in self._instruments.values():

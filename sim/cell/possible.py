@@ -16,10 +16,10 @@ def refuse_impossible(scenario: Scenario) -> None:
         return
     if not sys.platform.startswith("linux"):
         raise DrycellError("rung process needs Linux or WSL2; use --rung model here")
-    if scenario.effective_pace.factor != 1:
+    if scenario.effective_pace.factor not in (None, 1):
         raise DrycellError(
-            f"pace {scenario.effective_pace} is not available yet for real programs, which follow the wall clock;"
-            " use --pace real or --rung model"
+            f"pace {scenario.effective_pace} is not for real programs, which follow the wall clock or the simulated"
+            " one; use --pace virtual or --pace real"
         )
     if scenario.program.path is None and scenario.program.definitions is None:
         raise DrycellError("the scenario names no program; set program.definitions, or program.path with --program")

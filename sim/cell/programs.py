@@ -13,6 +13,7 @@ from drycell.sim.cell.launcher import Launcher, LaunchRequest, Process
 from drycell.sim.cell.sequencer import ModelledSequencer
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel import Event, Kernel, ns
+from drycell.sim.lockstep import Lockstep, LockstepError
 
 Json = dict[str, Any]
 OnExit = Callable[[int, str], None]
@@ -95,13 +96,32 @@ _IGNORED = {signal.SIGPIPE, signal.SIGCHLD}
 
 
 class _RealProgram:
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, lockstep: Lockstep | None, name: str) -> None:
         self.process = process
         self.was_killed = False
+        self._lockstep = lockstep
+        self._name = name
 
     def kill(self) -> None:
         self.was_killed = True
-        self.process.kill(group=True)
+        if self._lockstep is None:
+            self.process.kill(group=True)
+        else:
+            self.signal(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        """Deliver a signal; in virtual time at this very instant, and a stopped program lets time pass by."""
+        try:
+            if self._lockstep is None:
+                self.process.kill(number)
+            elif number == signal.SIGSTOP:
+                self._lockstep.freeze(self._name)
+            elif number == signal.SIGCONT:
+                self._lockstep.thaw(self._name)
+            else:
+                self._lockstep.kill(self._name, number)
+        except LockstepError:  # it has not attached yet, or is not of our kind
+            self.process.kill(number)
 
 
 class ProcessPrograms:
@@ -116,12 +136,14 @@ class ProcessPrograms:
         python: Path,
         topics: Topics,
         environment: Callable[[], Mapping[str, str]],
+        lockstep: Lockstep | None = None,
     ) -> None:
         self._kernel = kernel
         self._launcher = launcher
         self._broker = broker
         self._python = python
         self._environment = environment
+        self._lockstep = lockstep
         self._topics = topics
         self._silent: set[str] = set()
         self._deaf: socket.socket | None = None
@@ -144,7 +166,8 @@ class ProcessPrograms:
             broker_port=self._broker.port if reachable else self._deaf_port(),
             bin_table=params["bin_table"],
             script_args=params["testapp_script_args"],
-            extra_env=self._environment(),
+            extra_env={**self._environment(), **self._enrol(site)},
+            aslr=self._lockstep is None,
         )
         record = self._kernel.journal.record
 
@@ -162,9 +185,24 @@ class ProcessPrograms:
 
         record("launch", f"program{site}", script=params["testapp_script_path"])
         self._silent.add(site)
-        program = _RealProgram(self._launcher.launch(request, ended))
+        program = _RealProgram(self._launch(request, ended), self._lockstep, f"program{site}")
         self.running[site] = program
         return program
+
+    def _enrol(self, site: str) -> Mapping[str, str]:
+        return {} if self._lockstep is None else self._lockstep.enrol(f"program{site}", int(site))
+
+    def _launch(self, request: LaunchRequest, ended: Callable[[int], None]) -> Process:
+        """Start the process; in virtual time, time waits until it has attached."""
+        try:
+            process = self._launcher.launch(request, ended)
+        except DrycellError:
+            if self._lockstep is not None:
+                self._lockstep.withdraw(f"program{request.site}")
+            raise
+        if self._lockstep is not None:
+            self._lockstep.launched(f"program{request.site}", process.pid)
+        return process
 
     def _listen(self, event: Event) -> None:
         """A program that has announced a state is silent no more."""
@@ -182,7 +220,7 @@ class ProcessPrograms:
         """Send a signal to the program of ``site``; False when none runs."""
         program = self.running.get(site)
         if program is not None:
-            program.process.kill(number)
+            program.signal(number)
         return program is not None
 
     def end(self, site: str, code: int, last_words: str) -> bool:
@@ -190,7 +228,7 @@ class ProcessPrograms:
         program = self.running.get(site)
         if program is not None:
             self.endings.forge(site, code, last_words)
-            program.process.kill(signal.SIGKILL)
+            program.signal(signal.SIGKILL)
         return program is not None
 
     def write_error(self, site: str, count: int) -> bool:

@@ -57,7 +57,9 @@ def run(
     finally:
         kernel.close()
     wall_s = time.monotonic() - begin_s
-    return judge(scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path)
+    return judge(
+        scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path, deterministic=cell.deterministic
+    )
 
 
 def _run_cell(cell: Cell, kernel: Kernel) -> None:
@@ -133,6 +135,8 @@ def judge(
     wall_s: float,
     model: ProgramModel | None,
     stdf_path: Path | None,
+    *,
+    deterministic: bool,
 ) -> RunResult:
     """The result of the journal in ``run_dir``; reads nothing but that."""
     events = list(journals.read(run_dir / JOURNAL))
@@ -153,7 +157,7 @@ def judge(
         yield_=counts.yield_,
         stdf_path=stdf_path,
         run_dir=run_dir,
-        deterministic=scenario.rung == "model",
+        deterministic=deterministic,
         rung=scenario.rung,
         pace=str(scenario.effective_pace),
         seed=scenario.seed,

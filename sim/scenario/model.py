@@ -308,7 +308,7 @@ class Scenario(Section):
     rung: Rung = "process"
     """``model``: modelled programs; ``process``: the real program in processes of its own."""
     pace: PaceWord | None = None
-    """``virtual``, ``real`` or ``xF``; null: virtual on rung model, real on rung process."""
+    """``virtual``, ``real`` or ``xF``; null: virtual."""
     cell: Cell = Cell()
     """The test cell."""
     program: Program = Program()
@@ -383,8 +383,8 @@ class Scenario(Section):
 
     @property
     def effective_pace(self) -> Pace:
-        """The pace of the run: as written, else virtual for rung model and real for rung process."""
-        return Pace.parse(self.pace or ("virtual" if self.rung == "model" else "real"))
+        """The pace of the run: as written, else virtual, for models and for real programs alike."""
+        return Pace.parse(self.pace or "virtual")
 
     @property
     def folder(self) -> Path:
