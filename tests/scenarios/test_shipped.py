@@ -55,9 +55,7 @@ def test_on_rung_model_it_shows_what_it_says_twice_with_the_same_journal(name, t
 @pytest.mark.xdist_group("real")
 @pytest.mark.parametrize("name", REAL)
 def test_with_the_real_program_it_shows_what_it_says(name, tmp_path):
-    if name not in QUICK and not os.environ.get("DRYCELL_ALL_SCENARIOS"):
-        pytest.skip("set DRYCELL_ALL_SCENARIOS=1 to fly all of them with the real program")
-    scenario = load(ROOT / name, {"rung": "process", "pace": "real"})
+    scenario = load(ROOT / name, {"rung": "process"})
     check(scenario, run(scenario, tmp_path / "run"))
 
 
