@@ -38,8 +38,9 @@ operation (see the quirks in [protocol.md](protocol.md)).
 - `lot completes` is no promise of a program but what the floor wants: an incomplete lot violates it, whoever caused it.
 - `the cell comes back` asks for a reset by the operator after the faults are over. Without one, and for a fault that
   never ends (disk full for good), it is unknown.
-- The STDF file may lack results that are malformed, that a fault tampered with, or that came while a fault hindered
-  writing (disk full, read-only folder, leftover file); after such a fault `stdf agrees` is unknown.
+- The STDF file may lack results that are malformed or of another device (the master refuses them), that a fault
+  tampered with, or that came while a fault hindered writing (disk full, read-only folder, leftover file); after such a
+  fault of the file `stdf agrees` is unknown.
 
 ## Limits
 
