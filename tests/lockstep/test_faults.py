@@ -14,6 +14,7 @@ from drycell.sim.lockstep import (
     Settings,
     ZenoError,
 )
+from tests.lockstep.interpreters import interpreter
 
 TALKER = """
     import os, socket, time
@@ -256,3 +257,39 @@ def test_sixteen_programs(world: Any) -> None:
     assert len([line for _, _, line in first.said if line != "(end)"]) == 160
     assert set(first.codes.values()) == {0}
     assert sys.version_info >= (3, 11)
+
+
+def test_alarms_ring_on_the_simulated_clock(world: Any) -> None:
+    text = """
+        import signal, time
+        def now(): return (time.monotonic_ns() - 10**15) / 1e9
+        signal.signal(signal.SIGALRM, lambda *_: print("ring", now()))
+        signal.alarm(5)
+        time.sleep(8)
+        print("slept", now())
+        signal.setitimer(signal.ITIMER_REAL, 1.5, 0.5)
+        signal.pause(); signal.pause()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        time.sleep(10)
+        print("end", now())
+    """
+    one = world()
+    one.run(lambda: one.program("one", text))
+    assert one.lines("one") == ["ring 5.0", "slept 8.0", "ring 9.5", "ring 10.0", "end 20.0"]
+
+
+def test_a_real_sleep_kept_from_before_the_shim_is_reported(world: Any) -> None:
+    python = interpreter("3.13")  # the first version whose sleep can be observed
+    if python is None:
+        pytest.skip("no CPython 3.13 on this machine")
+    one = world(python=python)
+    text = """
+        import sys
+        real = sys.modules["drycell_shim.real"]
+        real.sleep(0.01)
+        real.sleep(0.01)
+    """
+    one.run(lambda: one.program("one", text))
+    (finding,) = [f for f in one.lockstep.counters.log if f.kind == "escape" and "time.sleep" in f.text]
+    assert finding.text.startswith("a real time.sleep was called")
+    assert "real.sleep(0.01)" in finding.stack

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from . import baton, links, real, sockets, wire
+from . import baton, escapes, links, real, sockets, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,6 +127,8 @@ def catch_up() -> None:
 
 
 def _uncovered() -> bool:
+    if escapes.watched:
+        return True
     for strand in baton.fd_waiters:
         for fd, _ in strand.fds:
             if not links.covered(fd):
@@ -197,6 +199,8 @@ def _run(message: bytes) -> None:
         baton.pending_signals.extend(message[place : place + signals])
         baton.interrupt()
     baton.reach(now)
+    if escapes.watched:
+        escapes.look_again()
 
 
 def stacks(skip: int = 0) -> str:
