@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
 from drycell.plugins_sim.instruments import meter
+from drycell.sim.faults import PALETTE, Fault
 from drycell.sim.hooks import DeviceAt, Instrument, Population, PopulationRequest, hookimpl
 
 
@@ -34,3 +35,9 @@ def drycell_device_models() -> Mapping[str, Callable[[PopulationRequest], Popula
 def drycell_instruments() -> Mapping[str, Callable[[DeviceAt], Instrument]]:
     """``meter``: resistance, output voltage, quiescent current and ramps by lines of text."""
     return {"meter": Meter}
+
+
+@hookimpl
+def drycell_faults() -> Mapping[str, type[Fault]]:
+    """The palette: process, link, payload, instrument, file and floor."""
+    return PALETTE

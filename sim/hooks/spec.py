@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
+
+if TYPE_CHECKING:
+    from drycell.sim.faults import Fault
 
 hookspec = pluggy.HookspecMarker("drycell")
 hookimpl = pluggy.HookimplMarker("drycell")
@@ -57,4 +60,9 @@ class DrycellHooks:
     @hookspec
     def drycell_instruments(self) -> Mapping[str, Callable[[DeviceAt], Instrument]]:
         """Instruments by the name that ``instruments.*.model`` says."""
+        raise NotImplementedError
+
+    @hookspec
+    def drycell_faults(self) -> "Mapping[str, type[Fault]]":
+        """Faults by the name that ``do`` says in a timeline."""
         raise NotImplementedError

@@ -19,27 +19,12 @@ def _lot_completes(facts: Facts) -> Answer:
     ):
         return Answer("holds", f"{len(binned)} devices were sorted and the lot was unloaded")
     so_far = f"{len(binned)} of {facts.lot_size} devices were sorted"
-    fault = _unanswered_fault(facts)
-    if fault is not None:
-        name = fault.fields.get("fault", "a fault")
-        return Answer("unknown", f"{so_far}; nobody pressed reset after the scenario's {name} {at(fault)}")
     cause = [*facts.of_kind("problem")] or [*_soft_errors(facts)]
     if cause:
         first = cause[0]
         reason = first.fields.get("text") or first.fields.get("message") or "a soft error"
         return Answer("violated", f"{so_far}; {reason} {at(first)}", (first.seq,))
     return Answer("violated", f"{so_far} when the run ended", (facts.events[-1].seq,))
-
-
-def _unanswered_fault(facts: Facts) -> Event | None:
-    """The last fault of the scenario when it led to a soft error and nobody pressed reset afterwards."""
-    if not facts.faults:
-        return None
-    fault = facts.faults[-1]
-    if not any(event.seq > fault.seq for event in _soft_errors(facts)):
-        return None
-    resets = (e for e in facts.of_kind("operator") if e.fields.get("command") == "reset")
-    return None if any(event.seq > fault.seq for event in resets) else fault
 
 
 def _soft_errors(facts: Facts) -> Iterator[Event]:
@@ -181,7 +166,7 @@ LOT_ORACLES = (
         "lot completes",
         "Every device of the lot is tested and sorted, and the lot is unloaded.",
         _lot_completes,
-        "a run in which no fault of the scenario was left without a reset",
+        "the run began",
     ),
     Oracle(
         "one result per device",

@@ -100,29 +100,28 @@ def foreign_part(number: int, data: list[Json]) -> list[Json] | None:
     return [*data[:-1], {**data[-1], "PART_ID": "1"}] if number == 5 else None
 
 
-class Remembering:
-    """Values of earlier devices, to be reported again."""
+def remembering(*, shared: bool, when: Callable[[int], bool]) -> Callable[[Patch], None]:
+    """The nth measurement of vout_1 gives the value before, on the same site or (``shared``) on any, ``when(n)``."""
 
-    def __init__(self, *, shared: bool, when: Callable[[int], bool]) -> None:
-        self._last: dict[str, Any] = {}
-        self._shared = shared
-        self._when = when
-        self._count = 0
+    def install(patch: Patch) -> None:
+        last: dict[str, Any] = {}
+        count = [0]
 
-    def install(self, patch: Patch) -> None:
         def make(measure: Callable[..., Any]) -> Callable[..., Any]:
             def changed(program: ModelledSequencer, test: Any, inputs: Any) -> Any:
-                values = measure(program, test, inputs)
+                values = yield from measure(program, test, inputs)
                 if test.instance != "vout_1":
                     return values
-                self._count += 1
-                key = "all" if self._shared else program._site
-                old, self._last[key] = self._last.get(key), values
-                return old if old is not None and self._when(self._count) else values
+                count[0] += 1
+                key = "all" if shared else program._site
+                old, last[key] = last.get(key), values
+                return old if old is not None and when(count[0]) else values
 
             return changed
 
         wrap(patch, ModelledSequencer, "_measure", make)
+
+    return install
 
 
 # programs ----------------------------------------------------------------------------------------------------------
@@ -174,12 +173,11 @@ def hangs(after: int) -> Callable[[Patch], None]:
 
 
 def talks_after_death(patch: Patch) -> None:
-    def kill(self: ModelledSequencer) -> None:
-        self.was_killed = True
-        self._on_exit(-9, "")
+    def end(self: ModelledSequencer, code: int, last_words: str) -> None:
+        self._on_exit(code, last_words)
         self._on_exit = lambda code, last_words: None
 
-    patch.setattr(ModelledSequencer, "kill", kill)
+    patch.setattr(ModelledSequencer, "end", end)
 
 
 def bad_exit(patch: Patch) -> None:
@@ -485,17 +483,17 @@ MUTANTS = {
     "program repeats a value": Mutant(
         "one device gets the voltage of the device before",
         "values are of this device",
-        Remembering(shared=False, when=lambda count: count == 5).install,
+        remembering(shared=False, when=lambda count: count == 5),
     ),
     "program is always one device late": Mutant(
         "every device gets the voltage of the device before",
         "values are of this device",
-        Remembering(shared=False, when=lambda count: True).install,
+        remembering(shared=False, when=lambda count: True),
     ),
     "program takes the other site's value": Mutant(
         "a site reports the voltage of its neighbour",
         "values are of this device",
-        Remembering(shared=True, when=lambda count: count == 6).install,
+        remembering(shared=True, when=lambda count: count == 6),
     ),
     "master forgets options": Mutant(
         "the master sends default options", "options go out with next", forgets_options, {"timeline": [STOP]}
