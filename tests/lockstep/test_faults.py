@@ -1,7 +1,9 @@
 """What goes wrong in a program or is done to it: death, cable, hang, deadlock, bounce without end, escape."""
 
 import signal
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +11,12 @@ import pytest
 from drycell.sim.lockstep import (
     DeadlockError,
     HangError,
+    Lockstep,
     LockstepError,
     NeverAttachedError,
     Settings,
     ZenoError,
+    private_folder,
 )
 from tests.lockstep.interpreters import interpreter
 
@@ -293,3 +297,34 @@ def test_a_real_sleep_kept_from_before_the_shim_is_reported(world: Any) -> None:
     (finding,) = [f for f in one.lockstep.counters.log if f.kind == "escape" and "time.sleep" in f.text]
     assert finding.text.startswith("a real time.sleep was called")
     assert "real.sleep(0.01)" in finding.stack
+
+
+def test_a_program_whose_simulator_is_gone_does_not_run_on(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("print('ran on')\n")
+    variables = {
+        "PYTHONPATH": str(private_folder()),
+        "DRYCELL_LOCKSTEP": str(tmp_path / "nobody"),
+        "DRYCELL_TOKEN": "1",
+    }
+    done = subprocess.run([sys.executable, program], env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 70
+    assert done.stdout == ""
+    assert (
+        done.stderr
+        == "drycell: this program cannot join simulated time: FileNotFoundError: [Errno 2] No such file or directory\n"
+    )
+
+
+def test_a_temporary_folder_with_too_long_a_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile
+
+    from drycell.sim.kernel import Kernel
+
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    kernel = Kernel()
+    with pytest.raises(LockstepError, match="set TMPDIR to a short path"):
+        Lockstep(kernel)
+    kernel.close()

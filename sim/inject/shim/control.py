@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+LONGEST = 60_000  # characters of one text, so that a message fits into the socket's buffer
 HIGH_FD = 700  # out of the way: the program sees the descriptor numbers it would have without us
 _socket: Any = None
 _horizon = wire.NEVER
@@ -77,8 +78,9 @@ def log(kind: str, text: str) -> None:
     import json
 
     if _socket is not None:
-        body = json.dumps({"kind": kind, "text": text, "stack": stacks(1) if kind != "stacks" else ""})
-        _socket.send(wire.text(wire.LOG, body[: wire.MAX_BYTES // 8]))
+        stack = stacks(1) if kind != "stacks" else ""
+        body = json.dumps({"kind": kind, "text": text[:LONGEST], "stack": stack[:LONGEST]})
+        _say(wire.text(wire.LOG, body))
 
 
 def idle() -> None:
@@ -106,7 +108,7 @@ def idle() -> None:
         flags |= wire.WANTS_ALONE
     if baton.ran:
         flags |= wire.RAN
-    _socket.send(_idle_message(flags, deadline, pids))
+    _say(_idle_message(flags, deadline, pids))
     _await_run()
 
 
@@ -150,6 +152,13 @@ def _idle_message(flags: int, deadline: int, pids: list[int]) -> bytes:
     return b"".join(parts)
 
 
+def _say(message: bytes) -> None:
+    try:
+        _socket.send(message)
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(70)  # the simulator is gone; so is this world
+
+
 def _receive() -> bytes:
     while True:
         try:
@@ -157,7 +166,7 @@ def _receive() -> bytes:
         except InterruptedError:
             continue
         if not message:
-            os._exit(70)  # the simulator is gone; so is this world
+            os._exit(70)
         return message
 
 
