@@ -84,15 +84,16 @@ def _happened(collected: Collected, story: Story) -> Element:
 def _finding(finding: Finding) -> Element:
     steps = [E("li", None, line.text, *_events(line.seqs)) for line in finding.chain]
     rows: list[Child] = []
+    broken = finding.oracle.verdict == "violated"
     for title, line, style in (
-        ("What failed", finding.what, "what"),
+        ("What failed" if broken else "What is open", finding.what, "what"),
         ("When", finding.when, "when"),
         ("Whose fault", finding.whose, "whose"),
     ):
         rows += [E("dt", None, title), E("dd", {"class": style}, line.text, *_events(line.seqs))]
     if steps:
         rows += [E("dt", None, "How it came about"), E("dd", None, E("ol", None, *steps))]
-    return E("article", {"class": "finding"}, E("dl", None, *rows))
+    return E("article", {"class": f"finding {finding.oracle.verdict}"}, E("dl", None, *rows))
 
 
 def _promises(oracles: Iterable[OracleResult]) -> Element:
@@ -200,7 +201,7 @@ def _devices(collected: Collected) -> Element:
     if not collected.parts.devices:
         return _section("devices", "Devices", E("p", {"class": "quiet"}, "No device was in contact."))
     options = [E("option", {"value": value}, f"{value} devices") for value in ("all", "failed")]
-    titles = ("Part", "Site", "Touchdown", "Attempts", "Soft bin", "Hard bin", "Result", "Evidence", "")
+    titles = ("Part", "Site", "Touchdown", "Attempts", "Soft bin", "Hard bin", "Result", "Event", "")
     left_out = collected.parts.left_out
     return _section(
         "devices",

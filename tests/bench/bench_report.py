@@ -30,12 +30,34 @@ _SCROLL = """new Promise((done) => {
   requestAnimationFrame(step);
 })"""
 
+_LONG = """new Promise((done) => {
+  const busy = [];
+  new PerformanceObserver((list) => list.getEntries().forEach((e) => busy.push(e.duration)))
+    .observe({ type: "longtask", buffered: true });
+  setTimeout(() => done(busy), 100);
+})"""
+_SEARCH = r"""new Promise((done) => {
+  const query = document.getElementById("query"), begin = performance.now();
+  query.value = "soft bin 11 site 1";
+  query.dispatchEvent(new Event("input"));
+  const found = () => / of \d+ events/.test(document.getElementById("hits").textContent);
+  const look = () => (found() ? done(performance.now() - begin) : setTimeout(look, 5));
+  look();
+})"""
 
-def frames(page: Page) -> tuple[float, float, int]:
-    """Median and longest frame in milliseconds while scrolling, and the number of tasks over 50 ms."""
+
+def frames(page: Page) -> tuple[float, float, int, float]:
+    """While scrolling: median and longest frame in ms, tasks over 50 ms, and the page's own work per frame in ms."""
+    page.call("Performance.enable")
+    before = _work_s(page)
     found = page.run(_SCROLL % (FRAMES, FRAMES, FRAMES))
     times = sorted(found["times"])
-    return times[len(times) // 2], times[-1], len(found["busy"])
+    return times[len(times) // 2], times[-1], len(found["busy"]), 1000 * (_work_s(page) - before) / FRAMES
+
+
+def _work_s(page: Page) -> float:
+    metrics = page.call("Performance.getMetrics")["metrics"]
+    return float(next(entry["value"] for entry in metrics if entry["name"] == "TaskDuration"))
 
 
 def first_paint_ms(page: Page) -> float:
@@ -65,13 +87,23 @@ def main() -> None:
         with browser() as page:
             page.open(path, anchor="#timeline")
             paint = first_paint_ms(page)
+            opening = page.run(_LONG)
             report = frames(page)
+            for _ in range(8):
+                page.run("document.getElementById('zoom-out').click()")
+            page.settle()
+            small = frames(page)
+            begin_ms = page.run(_SEARCH)
             page.run("document.body.replaceChildren()")
             empty = frames(page)
         print(f"first paint after {paint:.0f} ms")
-        print(f"{'':14}{'median frame':>14}{'longest frame':>15}{'tasks > 50 ms':>15}")
-        for name, (median, longest, tasks) in (("report", report), ("empty page", empty)):
-            print(f"{name:14}{median:>11.1f} ms{longest:>12.1f} ms{tasks:>15}")
+        print(
+            f"longest task while opening {max(opening, default=0):.0f} ms; search through all events {begin_ms:.0f} ms"
+        )
+        print(f"{'':14}{'median frame':>14}{'longest frame':>15}{'tasks > 50 ms':>15}{'work per frame':>16}")
+        rows = (("rows of text", report), ("smallest rows", small), ("empty page", empty))
+        for name, (median, longest, tasks, work) in rows:
+            print(f"{name:14}{median:>11.1f} ms{longest:>12.1f} ms{tasks:>15}{work:>13.2f} ms")
 
 
 if __name__ == "__main__":

@@ -152,6 +152,19 @@ def status(change: Callable[[int, str], str | None]) -> Callable[[Patch], None]:
     return install
 
 
+def talks_as_neighbour(patch: Patch) -> None:
+    def make(tell: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: ModelledSequencer, kind: str, message: Json) -> Any:
+            if kind == "testresult" and self._site == "0":
+                line = messages.encode(messages.typed("log", "TestApp1 |hello"))
+                self._client.publish(self._topics.program("log", "1"), line, 2, None)
+            return tell(self, kind, message)
+
+        return changed
+
+    wrap(patch, ModelledSequencer, "_tell", make)
+
+
 def hangs(after: int) -> Callable[[Patch], None]:
     """From the nth device on, a program tests for ever."""
 
@@ -479,6 +492,11 @@ MUTANTS = {
     ),
     "program takes a foreign hard bin": Mutant(
         "HARD_BIN is not the one of SOFT_BIN", "devices follow their tests", record("PRR", 4, HARD_BIN=9)
+    ),
+    "program talks on another site's topic": Mutant(
+        "a program sends a log line as its neighbour",
+        "programs keep to their topics",
+        talks_as_neighbour,
     ),
     "program repeats a value": Mutant(
         "one device gets the voltage of the device before",

@@ -8,13 +8,14 @@ from typing import Any
 from drycell.sim.cell.result import OracleResult, RunResult, overall
 from drycell.sim.cell.run import run as run_cell
 from drycell.sim.cell.tally import Tally
-from drycell.sim.kernel.journal import Journal
+from drycell.sim.kernel.journal import Journal, read
 from drycell.sim.runs import Run, RunStore
 from drycell.sim.scenario import Scenario, from_data, load
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "scenarios" / "demo.yaml"
 KILL = {"when": {"part": 20}, "do": {"kill": {"site": 1, "signal": "SIGKILL"}}}
+UNLOAD = {"when": {"part": 20}, "do": {"operator": "unload"}}
 Json = dict[str, Any]
 
 
@@ -25,6 +26,11 @@ def flown(folder: Path, **overrides: Any) -> Run:
     run = RunStore().new(scenario, DEMO, out=folder)
     run.finish(run_cell(scenario, run.path))
     return run
+
+
+def first(run: Run, kind: str) -> int:
+    """The number of the first event of ``kind``."""
+    return next(event.seq for event in read(run.journal) if event.kind == kind)
 
 
 class MadeUp:

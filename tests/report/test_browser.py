@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from drycell.sim.report import write_report
+from drycell.sim.report import collect, write_report
+from drycell.sim.runs import Run
 from tests.report.browser import Page, browser
-from tests.report.made import KILL, MadeUp, flown, made_up
+from tests.report.made import KILL, UNLOAD, MadeUp, first, flown, made_up
 from tests.report.test_page import hostile_run
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -23,7 +24,12 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def violated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(flown(tmp_path_factory.mktemp("runs") / "violated", timeline=[KILL]))
+    return write_report(flown(tmp_path_factory.mktemp("runs") / "violated", timeline=[UNLOAD]))
+
+
+def evidence(path: Path) -> int:
+    """The event that proves what the page is about."""
+    return max(collect(Run(path.parent)).evidence)
 
 
 def opened(page: Page, path: Path, **how: Any) -> Page:
@@ -51,7 +57,7 @@ def drawn(page: Page, canvas: str) -> int:
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_violated_run_opens_at_its_evidence(page: Page, violated: Path, dark: bool) -> None:
     opened(page, violated, dark=dark)
-    assert page.run(SELECTED) == "Event 423 · 2.700000 s · master · state"
+    assert page.run(SELECTED) == f"Event {evidence(violated)} · 2.700000 s · master · state"
     assert page.run("document.querySelector('.badge').textContent") == "✕ violated"
     assert min(drawn(page, canvas) for canvas in ("#overview", "#lanes", "#rows canvas")) > 5
     assert page.run("document.querySelectorAll('#parameters article').length") == 6
@@ -99,17 +105,26 @@ def test_a_hundred_thousand_events_scroll_filter_and_jump(page: Page, tmp_path: 
     assert page.run("document.getElementById('hits').textContent") == "1 of 100004 events"
 
 
-def test_keys_move_and_links_jump(page: Page, violated: Path) -> None:
-    opened(page, violated)
+def test_a_run_with_an_open_question_opens(page: Page, tmp_path: Path) -> None:
+    opened(page, write_report(flown(tmp_path / "run", timeline=[KILL])))
+    assert page.run("document.querySelector('.badge').textContent") == "? unknown"
+    assert page.run("document.querySelector('.finding dt').textContent") == "What is open"
+    assert page.run(SELECTED).endswith(" · master · state")
+
+
+def test_keys_move_and_links_jump(page: Page, tmp_path: Path) -> None:
+    path = write_report(flown(tmp_path / "run", timeline=[KILL]))
+    opened(page, path)
+    fault, proof = first(Run(path.parent), "fault"), int(page.run(SELECTED).split()[1])
     page.run("document.getElementById('rows').focus()")
     steps = []
     for key in ("ArrowUp", "f", "n", "j", "Home"):
         page.key(key)
         steps.append(int(page.run(SELECTED).split()[1]))
-    assert steps == [422, 417, 423, 424, 1]
+    assert steps == [proof - 1, fault, proof, proof + 1, 1]
     page.run("document.querySelector('.whose a.ev').click()")
-    assert page.run(SELECTED).startswith("Event 417 ")
-    assert page.run("location.hash") == "#e417"
+    assert page.run(SELECTED).startswith(f"Event {fault} ")
+    assert page.run("location.hash") == f"#e{fault}"
     page.key("/")
     assert page.run("document.activeElement.id") == "query"
 

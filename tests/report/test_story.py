@@ -20,24 +20,27 @@ def broken(name: str, text: str, *evidence: int) -> OracleResult:
 
 
 def test_a_killed_program_and_nobody_to_press_reset(tmp_path: Path) -> None:
-    story = tell(collect(flown(tmp_path / "run", timeline=[KILL])))
-    (finding,) = story.findings
-    assert story.headline == (
-        "“lot completes” is broken: 18 of 50 devices were sorted;"
-        " the test program of site 1 crashed while the master was ready."
+    collected = collect(flown(tmp_path / "run", timeline=[KILL]))
+    (fault,) = collected.notable.of_kind("fault")
+    when = clock(fault.t_ns)
+    (finding,) = tell(collected).findings
+    assert finding.oracle.verdict == "unknown"
+    assert finding.what.text == (
+        "“lot completes” could not be judged: 18 of 50 devices were sorted;"
+        " nobody pressed reset after the scenario's kill."
     )
-    assert finding.what.text == story.headline
     assert finding.when.text == (
-        "At 2.700 s of simulated time, in touchdown 10 (part 19 on site 0 and part 20 on site 1),"
+        f"At {when} of simulated time, in touchdown 10 (part 19 on site 0 and part 20 on site 1),"
         " after 18 devices had been sorted."
     )
     assert finding.whose.text == (
-        "Nobody in the cell: the scenario itself killed the test program of site 1 (SIGKILL) at 2.700 s."
+        f"Nobody in the cell: the scenario itself killed the test program of site 1 (SIGKILL) at {when}."
         " The master went into softerror, as it must, and nobody pressed reset (cell.operator.resets is 0),"
         " so the lot stayed where it was."
     )
+    assert finding.whose.seqs == (fault.seq,)
     steps = [line.text.split("  ", 1)[1] for line in finding.chain]
-    assert steps[0] == "scenario: FAULT kill site 1 SIGKILL"
+    assert steps[0] == "scenario: FAULT kill site 1, signal SIGKILL"
     assert steps[-1] == "scenario: the run ends: soft error, and nobody resets"
     assert "site 1: last will: says crash" in steps
 
@@ -47,8 +50,28 @@ def test_a_killed_program_that_the_operator_got_over(tmp_path: Path) -> None:
     assert story.findings == ()
     assert story.headline == "All 3 required promises were kept. 50 devices were sorted and the lot was unloaded."
     (remark,) = story.remarks
-    assert remark.text.startswith("At 2.700 s the scenario killed the test program of site 1 (SIGKILL).")
-    assert "The master was ready again 5.350 s later." in remark.text
+    assert "the scenario killed the test program of site 1 (SIGKILL)." in remark.text
+    assert "The master went into softerror and was ready again 5.350 s after the fault." in remark.text
+
+
+def test_a_fault_of_the_palette_is_explained_in_the_palettes_words(tmp_path: Path) -> None:
+    late = {"when": {"site": 1, "says": "testing", "nth": 5}, "do": {"late_result": 1, "by": "31s"}}
+    (finding,) = tell(collect(flown(tmp_path / "run", timeline=[late]))).findings
+    assert (
+        "the scenario itself injected the fault “late_result” into the test program of site 1" in finding.whose.text
+    )
+    assert "(It means: a result comes late:" in finding.whose.text
+    assert finding.when.text.endswith("; it began 30.000 s earlier.")
+    assert any("master: TIMEOUT in awaiting_results after 30 s" in line.text for line in finding.chain)
+
+
+def test_a_fault_that_did_no_harm_is_a_remark(tmp_path: Path) -> None:
+    noise = {"at": 0, "do": {"noise": {"sigma": 1e-6, "count": None}}}
+    story = tell(collect(flown(tmp_path / "run", timeline=[noise], devices__size=4)))
+    assert story.findings == ()
+    assert story.remarks[0].text == (
+        "At 0.000 s the scenario injected the fault “noise”. The lot went on without a soft error."
+    )
 
 
 def test_a_program_that_cannot_work_with_the_layout_is_blamed_with_its_own_words(tmp_path: Path) -> None:
@@ -89,7 +112,7 @@ def test_a_timeout_names_the_site_that_did_not_answer(tmp_path: Path) -> None:
     proof = made.state("master", "awaiting_results", "softerror", message="not all sites sent their result")
     story = told(made, broken("lot completes", "0 of 10 devices were sorted", proof))
     assert story.findings[0].whose.text == (
-        "The test program of site 1: the master waited 30 s for an answer that never came (site 1 last said testing)."
+        "The test program of site 1: the master waited 30 s for an answer that did not come (site 1 was last testing)."
     )
 
 
@@ -105,9 +128,9 @@ def test_without_a_cause_the_subject_of_the_promise_is_named(tmp_path: Path) -> 
         broken("something new", "it happened", 1),
     )
     assert [finding.whose.text.split(":")[0] for finding in story.findings] == [
-        "The control of site 0",
-        "The cell between program and bin, that is the master or the handler; the program had said its bin.",
-        "The journal does not say",
+        "The control of site 0, as far as the journal tells",
+        "The handler, as far as the journal tells",
+        "The test program of site 0, as far as the journal tells",
     ]
 
 
@@ -156,3 +179,48 @@ def test_small_change_of_sentences() -> None:
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed([str(n) for n in range(10)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"
     assert (sentence("it failed"), sentence(""), sentence("why?")) == ("It failed.", "", "Why?")
+
+
+def test_a_lot_that_came_back_from_one_soft_error_failed_of_the_next(tmp_path: Path) -> None:
+    kills = [{"when": {"part": 10}, "do": {"kill": {"site": 0}}}, {"when": {"part": 30}, "do": {"kill": {"site": 1}}}]
+    story = tell(collect(flown(tmp_path / "run", timeline=kills, cell__operator__resets=1)))
+    (finding,) = story.findings
+    assert finding.when.text.startswith("At 9.400 s of simulated time, in touchdown 16")
+    assert finding.whose.text.endswith("and nobody pressed reset any more (cell.operator.resets is 1).")
+    assert "killed the test program of site 0" in story.remarks[0].text
+
+
+@pytest.mark.parametrize(
+    ("changes", "whose"),
+    [
+        (
+            {"cell__peripherals": {}},
+            "The peripheral Temperature behind the test cell controller: the master waited 5 s for its answer."
+            " The cell has no peripheral of this name (cell.peripherals).",
+        ),
+        (
+            {"cell__peripherals": {"Temperature": {"latency_s": 40}}},
+            "The peripheral Temperature behind the test cell controller: the master waited 5 s for its answer."
+            " It takes 40 s to answer (cell.peripherals.Temperature.latency_s).",
+        ),
+        (
+            {"cell__timeouts": {"results_s": 0.05}},
+            "The test program of site 0 and the test program of site 1: the master waited 0.05 s for an answer that did"
+            " not come (site 0 was last testing and site 1 was last testing). The scenario itself sets this limit"
+            " (cell.timeouts.results_s); usually it is 30 s.",
+        ),
+        (
+            {"limits__virtual_s": 3},
+            "Nobody in the cell: the scenario's own limit (limits) ended the run at 3.000 s, while nothing was wrong;"
+            " 20 devices had been sorted by then.",
+        ),
+        (
+            {"timeline": [{"when": {"part": 10}, "do": {"operator": "unload"}}]},
+            "The operator: “unload” was pressed at 1.450 s, while the lot was running.",
+        ),
+    ],
+)
+def test_it_is_said_whose_fault_it_was(tmp_path: Path, changes: dict[str, object], whose: str) -> None:
+    finding = tell(collect(flown(tmp_path / "run", **changes))).findings[0]
+    assert finding.oracle.name == "lot completes"
+    assert finding.whose.text == whose

@@ -1,5 +1,5 @@
 // The events of the run, unpacked from their columns. An event is an index from 0; its number is first + index.
-const FAULT = 1, BAD = 2, STDF_WRITE = 4, STATE = 8;
+const FAULT = 1, BAD = 2, STDF_WRITE = 4, STATE = 8, EFFECT = 16;
 const GAP = "\u001f";
 
 // The lanes to draw when there are too many: those that something happened to first, controls last.

@@ -184,7 +184,7 @@ class Lamport {
   paintMessage(c, template, y) {
     if (!this.place.has(template.lane)) return;
     const x = this.laneX(template.lane), size = this.height >= 12 ? 3 : Math.max(1, this.height / 4);
-    const colour = template.marks & FAULT ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
+    const colour = template.marks & (FAULT | EFFECT) ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
     c.strokeStyle = c.fillStyle = colour;
     c.lineWidth = this.height >= 12 ? 1.2 : 0.7;
     for (const lane of template.to) {
@@ -222,6 +222,10 @@ class Lamport {
     const size = this.height >= 16 ? 12 : 10, events = this.events;
     c.font = `${size - 1}px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace`;
     const before = row > 0 ? events.times[this.eventAt(row - 1)] : -1, ns = events.times[index];
+    if (before >= 0 && ns !== before) { // time has passed
+      c.fillStyle = STYLE.line;
+      c.fillRect(0, Math.round(y - this.height / 2), width, 1);
+    }
     c.textAlign = "right";
     c.fillStyle = STYLE.muted;
     if (ns !== before || index === this.selected || row === Math.floor(this.topPixel / this.height) + 1) {
@@ -234,8 +238,9 @@ class Lamport {
     c.font = `${template.marks & (FAULT | BAD) || proof ? "600 " : ""}${size}px system-ui, sans-serif`;
     c.textAlign = "left";
     const lane = events.lanes[template.lane];
-    c.fillStyle = template.marks & FAULT ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
-    c.fillText(fitting(`${lane}: ${events.text(index)}`, width - this.textX - 6, size), this.textX, y);
+    c.fillStyle = template.marks & (FAULT | EFFECT) ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
+    const heavy = template.marks & (FAULT | BAD) || proof ? 1.12 : 1;
+    c.fillText(fitting(`${lane}: ${events.text(index)}`, width - this.textX - 6, size * heavy), this.textX, y);
   }
 }
 

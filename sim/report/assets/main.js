@@ -67,7 +67,7 @@ async function start() {
   const repaint = () => { readStyle(); timeline.redraw(); REPAINT.forEach((draw) => draw()); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
   if (location.hash) followHash();
-  else if (DATA.evidence.length) timeline.goTo(events.index(DATA.evidence[0]));
+  else if (events.has(DATA.start)) timeline.goTo(events.index(DATA.start));
   inIdle(devices.count ? [
     () => devices.fillTable(byId("devices-table"), byId("devices-more")),
     () => devices.paintMaps(byId("maps")),

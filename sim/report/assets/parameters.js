@@ -13,14 +13,32 @@ class Parameters {
     const real = column.filter((value) => value !== null && Math.abs(value) < 1e30);
     const lost = column.filter((value) => value !== null && Math.abs(value) >= 1e30).length;
     const fails = this.devices.failed.filter((numbers) => numbers.includes(test.number)).length;
+    const odd = this.odd(test, column);
     const notes = [`${real.length} values`, fails ? `✕ ${fails} failed` : "✓ none failed"];
     if (lost) notes.push(`${lost} without a reading`);
     const card = el("article", { class: "parameter" }, el("h3", {}, test.name),
       el("p", { class: fails ? "is-bad" : "quiet" }, notes.join(" · ")));
     if (real.length) card.append(this.histogram(test, real), this.numbers(test, real));
+    if (odd) card.append(el("p", { class: "is-odd" }, odd));
     const follows = this.follows(column, test.number);
     if (follows) card.append(el("p", { class: "quiet" }, follows));
     return card;
+  }
+
+  // Values and fail flags that contradict each other: a finding about the program, not about the devices.
+  odd(test, column) {
+    let flagged = 0, silent = 0;
+    column.forEach((value, i) => {
+      if (value === null || Math.abs(value) > 1e30) return;
+      const out = (test.low !== null && value < test.low) || (test.high !== null && value > test.high);
+      const failed = this.devices.failed[i].includes(test.number);
+      if (failed && !out) flagged++;
+      if (out && !failed) silent++;
+    });
+    const told = [];
+    if (flagged) told.push(`${flagged} of these values are within the limits, and the program calls them failed all the same.`);
+    if (silent) told.push(`${silent} of these values are outside the limits, and the program does not call them failed.`);
+    return told.join(" ");
   }
 
   range(test, values) {
@@ -87,7 +105,7 @@ class Parameters {
       const r = correlation(sound, truth);
       if (Math.abs(r) > Math.abs(most)) { most = r; best = name; }
     }
-    return Math.abs(most) > 0.5 ? `Among devices that pass it, it follows their true ${best} (correlation ${most.toFixed(3)}).` : "";
+    return Math.abs(most) > 0.8 ? `Among devices that pass it, it follows their true ${best} (correlation ${most.toFixed(3)}).` : "";
   }
 }
 
@@ -99,5 +117,5 @@ function correlation(a, b) {
     n++; sa += x; sb += y; saa += x * x; sbb += y * y; sab += x * y;
   }
   const va = n * saa - sa * sa, vb = n * sbb - sb * sb;
-  return n > 3 && va > 0 && vb > 0 ? (n * sab - sa * sb) / Math.sqrt(va * vb) : 0;
+  return n >= 8 && va > 0 && vb > 0 ? (n * sab - sa * sb) / Math.sqrt(va * vb) : 0;
 }

@@ -96,8 +96,12 @@ class TimelineView {
       if (round !== this.round) return;
       const stop = Math.min(this.events.length, at + 8000);
       for (; at < stop; at++) if (wanted(at) && fits(at)) found.push(at);
+      if (at < this.events.length) {
+        byId("hits").textContent = `${found.length} found so far`;
+        setTimeout(slice, 0);
+        return;
+      }
       byId("hits").textContent = `${found.length} of ${this.events.length} events`;
-      if (at < this.events.length) { setTimeout(slice, 0); return; }
       this.hits = found;
       this.diagram.show(Int32Array.from(found));
     };
