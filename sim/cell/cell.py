@@ -137,7 +137,12 @@ class Cell:
         launcher = self._launcher
         assert launcher is not None
         settings = Settings(seed=self._scenario.seed, epoch_ns=round(self._scenario.epoch.timestamp()) * NS_PER_S)
-        return Lockstep(self._kernel, settings, on_exit=lambda process: launcher.await_exit(process.pid))
+        return Lockstep(
+            self._kernel,
+            settings,
+            on_exit=lambda process: launcher.await_exit(process.pid),
+            on_finding=lambda f: self._kernel.journal.record("problem", f.process, text=f"{f.process}: {f.text}"),
+        )
 
     def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledSequencer:
         assert self._program is not None
