@@ -324,7 +324,7 @@ class Scenario(Section):
     timeline: tuple[Step, ...] = Field(default=(), max_length=10_000)
     """What happens when."""
     expect: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
-    """Names of the oracles that must hold; all others are ambient."""
+    """Names of oracles, or sentences such as ``master reaches softerror within 31s``, that must hold."""
     limits: Limits = Limits()
     """When to stop at the latest."""
     shows: Shows | None = None
