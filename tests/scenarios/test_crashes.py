@@ -4,7 +4,6 @@ of the other site, and the cell comes back.
 On rung model and, in virtual time, with the real program.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ STEPS: dict[str, dict[str, Any]] = {
     "when it is told to terminate": {"when": {"command": "terminate"}},
     "when it sends its summary": {"when": {"says": "testsummary", "site": 0}},
 }
-REAL = [("SIGKILL", "while it measures"), ("SIGSEGV", "at next"), ("link cut without FIN", "when it begins to test")]
 
 
 def story(crash: str, step: str, rung: str) -> Any:
