@@ -324,8 +324,6 @@ class Cell:
                 await instrument.stop()
         for task in self.tasks:
             task.cancel()
-        if isinstance(self.programs, ProcessPrograms):
-            self.programs.close()
         await self._broker.stop()
         self.stdf.close()
 
