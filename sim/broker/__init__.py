@@ -18,8 +18,12 @@ from drycell.sim.broker.messages import (
     Will,
 )
 
+AnyBroker = Broker | ExternalBroker
+"""Where the parties of a cell meet: the embedded broker, or one that runs elsewhere."""
+
 __all__ = [
     "AccessRules",
+    "AnyBroker",
     "Breach",
     "Broker",
     "BrokerOptions",

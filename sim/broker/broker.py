@@ -88,6 +88,11 @@ class Broker:
             self._wanted_port = self._port
 
     @property
+    def host(self) -> str:
+        """The address of the listener."""
+        return self._host
+
+    @property
     def port(self) -> int:
         """The real port of the listener."""
         if self._port is None:

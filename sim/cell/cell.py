@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Broker
+from drycell.sim.broker import AnyBroker, Broker, ExternalBroker
 from drycell.sim.cell.control import Control, Programs
 from drycell.sim.cell.handler import Handler, Motion
 from drycell.sim.cell.instruments import InstrumentServer
@@ -76,9 +76,7 @@ class Cell:
         self.ports: list[CellPort] = []
         self.tasks: list[asyncio.Task[None]] = []
         record = kernel.journal.record
-        self._broker = Broker(
-            now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=real is not None or cell.port != 0
-        )
+        self._broker = self._make_broker()
         self._seams = Seams(self._broker)
         self._instruments = {
             name: InstrumentServer(
@@ -100,6 +98,14 @@ class Cell:
         return self._real is None or (self.lockstep is not None and self.lockstep.deterministic)
 
     # assembly ------------------------------------------------------------------------------------------------------
+
+    def _make_broker(self) -> AnyBroker:
+        cell, kernel = self._scenario.cell, self._kernel
+        record = kernel.journal.record
+        if cell.broker is not None:
+            return ExternalBroker(cell.broker, now_ns=lambda: kernel.now_ns, record=record)
+        tcp = self._real is not None or cell.port != 0
+        return Broker(now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=tcp)
 
     def _device_at(self, site: int) -> Device | None:
         number = self._head.device_number(site)
@@ -131,7 +137,12 @@ class Cell:
         launcher = self._launcher
         assert launcher is not None
         settings = Settings(seed=self._scenario.seed, epoch_ns=round(self._scenario.epoch.timestamp()) * NS_PER_S)
-        return Lockstep(self._kernel, settings, on_exit=lambda process: launcher.await_exit(process.pid))
+        return Lockstep(
+            self._kernel,
+            settings,
+            on_exit=lambda process: launcher.await_exit(process.pid),
+            on_finding=lambda f: self._kernel.journal.record("problem", f.process, text=f"{f.process}: {f.text}"),
+        )
 
     def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledSequencer:
         assert self._program is not None

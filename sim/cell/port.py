@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from drycell.runtime.protocol import messages
 from drycell.runtime.protocol.machine import Cancel
-from drycell.sim.broker import Broker, Message
+from drycell.sim.broker import AnyBroker, Message
 from drycell.sim.kernel import Kernel, ns
 
 
@@ -31,7 +31,7 @@ class Port(Protocol):
 class CellPort:
     """The port of one named peer in a live cell."""
 
-    def __init__(self, kernel: Kernel, broker: Broker, actor: str) -> None:
+    def __init__(self, kernel: Kernel, broker: AnyBroker, actor: str) -> None:
         self._kernel = kernel
         self._broker = broker
         self.actor = actor

@@ -3,6 +3,7 @@
 import sys
 
 from drycell.sim import oracles
+from drycell.sim.broker.external import Address
 from drycell.sim.errors import DrycellError
 from drycell.sim.scenario import Scenario
 
@@ -10,6 +11,10 @@ from drycell.sim.scenario import Scenario
 def refuse_impossible(scenario: Scenario) -> None:
     """Raises DrycellError, with what to do instead, for a scenario that this drycell or machine cannot run."""
     oracles.check_names(scenario.expect)
+    if scenario.cell.broker is not None:
+        Address.parse(scenario.cell.broker)
+        if scenario.effective_pace.is_virtual:
+            raise DrycellError("a broker that runs elsewhere knows no simulated time; use --pace real with it")
     if scenario.rung == "model":
         if scenario.program.definitions is None:
             raise DrycellError("rung model interprets definitions, but there are none; set program.definitions")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Broker
+from drycell.sim.broker import AnyBroker
 from drycell.sim.cell.control import Running, describe_exit
 from drycell.sim.cell.launcher import Launcher, LaunchRequest, Process
 from drycell.sim.cell.sequencer import ModelledSequencer
@@ -26,14 +26,19 @@ RUN = "{run}"
 class _Endings:
     """What faults have decided about the next end of a site's program: an exit code, last words, or both."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: Callable[..., object]) -> None:
+        self._record = record
         self._forged: dict[str, tuple[int | None, str]] = {}
 
     def forge(self, site: str, code: int | None, last_words: str) -> None:
         self._forged[site] = (code, last_words)
 
     def of(self, site: str, code: int, last_words: str) -> tuple[int, str]:
-        forged, words = self._forged.pop(site, (None, ""))
+        if site not in self._forged:
+            return code, last_words
+        forged, words = self._forged.pop(site)
+        if forged is not None:
+            self._record("effect", "timeline", fault="exit", site=site, true_exit_code=code)
         return (code if forged is None else forged), words or last_words
 
 
@@ -46,7 +51,7 @@ class ModelPrograms:
         self._kernel = kernel
         self._make = make
         self.running: dict[str, ModelledSequencer] = {}
-        self.endings = _Endings()
+        self.endings = _Endings(kernel.journal.record)
 
     def start(self, site: str, params: Json, on_exit: OnExit, *, reachable: bool = True) -> Running:
         """Start the model of ``site``'s program; ``reachable`` False: it will never find the broker."""
@@ -131,7 +136,7 @@ class ProcessPrograms:
         self,
         kernel: Kernel,
         launcher: Launcher,
-        broker: Broker,
+        broker: AnyBroker,
         *,
         python: Path,
         topics: Topics,
@@ -148,7 +153,7 @@ class ProcessPrograms:
         self._silent: set[str] = set()
         self._deaf: socket.socket | None = None
         self.running: dict[str, _RealProgram] = {}
-        self.endings = _Endings()
+        self.endings = _Endings(kernel.journal.record)
         kernel.journal.watch(self._listen)
 
     def start(self, site: str, params: Json, on_exit: OnExit, *, reachable: bool = True) -> Running:
@@ -162,7 +167,7 @@ class ProcessPrograms:
             script=params["testapp_script_path"],
             cwd=Path(params["cwd"].replace(RUN, str(self._launcher.run_dir), 1)),
             device_id=self._topics.device,
-            broker_host="127.0.0.1",
+            broker_host=self._broker.host,
             broker_port=self._broker.port if reachable else self._deaf_port(),
             bin_table=params["bin_table"],
             script_args=params["testapp_script_args"],

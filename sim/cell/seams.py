@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from drycell.sim.broker import Broker, LinkInfo, Message, codec
+from drycell.sim.broker import AnyBroker, LinkInfo, Message, codec
 from drycell.sim.faults import MessageRule, Packet, PacketRule, ReplyRule, chain
 
 _BELONGS_TO_INBOUND = {("PUBREL", True), ("PUBACK", False), ("PUBREC", False), ("PUBCOMP", False)}
@@ -14,7 +14,7 @@ _BELONGS_TO_INBOUND = {("PUBREL", True), ("PUBACK", False), ("PUBREC", False), (
 class Seams:
     """All rules of a cell. ``reply`` is the seam of instruments; those of messages and packets are the broker's."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: AnyBroker) -> None:
         self._broker = broker
         self._messages: list[MessageRule] = []
         self._packets: list[PacketRule] = []

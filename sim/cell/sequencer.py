@@ -15,7 +15,7 @@ from drycell.runtime.protocol.machine import Machine
 from drycell.runtime.protocol.semi_ate import PERIPHERAL_TIMEOUT_S, SEQUENCER
 from drycell.runtime.protocol.table import Transition
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Broker, MemoryClient, Message, Will
+from drycell.sim.broker import AnyBroker, MemoryClient, Message, Will
 from drycell.sim.cell.measurement import Bookkeeper, TestVerdict, select_bin
 from drycell.sim.cell.program_model import ProgramModel, Test
 from drycell.sim.kernel import Kernel, ns
@@ -65,7 +65,7 @@ class ModelledSequencer:
     def __init__(
         self,
         kernel: Kernel,
-        broker: Broker,
+        broker: AnyBroker,
         topics: Topics,
         program: ProgramModel,
         site: str,

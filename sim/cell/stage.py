@@ -9,7 +9,7 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from drycell.runtime.protocol.machine import Cancel
 from drycell.runtime.protocol.semi_ate import MASTER
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Broker, MemoryClient
+from drycell.sim.broker import AnyBroker, MemoryClient
 from drycell.sim.cell.control import Control
 from drycell.sim.cell.handler import Handler
 from drycell.sim.cell.master import Master
@@ -33,13 +33,25 @@ from drycell.sim.kernel import Event, Kernel, ns, stream
 if TYPE_CHECKING:
     from drycell.sim.cell.cell import Cell
 
+
+@dataclass(frozen=True, slots=True)
+class _Lasting:
+    """A fault that goes on: noted at each contact of its site."""
+
+    fault: str
+    step: int
+    site: str
+    until_ns: int | None
+    until_exit: bool
+
+
 _RESULTS = next(timeout for timeout in MASTER.timeouts if timeout.name == "results_s")
 
 
 class Hands:
     """What the stages of one cell share: the peers, the seams, and how many repairs are still to come."""
 
-    def __init__(self, cell: "Cell", kernel: Kernel, broker: Broker, topics: Topics, seams: Seams) -> None:
+    def __init__(self, cell: "Cell", kernel: Kernel, broker: AnyBroker, topics: Topics, seams: Seams) -> None:
         self.cell = cell
         self.kernel = kernel
         self.broker = broker
@@ -47,6 +59,7 @@ class Hands:
         self.seams = seams
         self.pending = 0
         self.deadline_ns: int | None = None
+        self.lasting: list[_Lasting] = []
         self._results_ns = ns(cell.timeouts_s.get(_RESULTS.name, _RESULTS.seconds))
         kernel.journal.watch(self._watch)
 
@@ -54,6 +67,18 @@ class Hands:
         if event.kind == "state" and event.actor == "master":
             waits = event.fields["to"] == _RESULTS.state
             self.deadline_ns = event.t_ns + self._results_ns if waits else None
+        elif event.kind == "exit" and self.lasting:
+            site = event.actor.removeprefix("program")
+            self.lasting = [entry for entry in self.lasting if not (entry.until_exit and entry.site == site)]
+        elif event.kind == "contact" and self.lasting:
+            self.kernel.loop.call_soon(self._remind, [entry["site"] for entry in event.fields["sites"]])
+
+    def _remind(self, sites: Sequence[str]) -> None:
+        now_ns = self.kernel.now_ns
+        self.lasting = [entry for entry in self.lasting if entry.until_ns is None or now_ns < entry.until_ns]
+        for entry in self.lasting:
+            if entry.site in sites:
+                self.note(fault=entry.fault, step=entry.step, site=entry.site, lasts=True)
 
     def later(self, delay_s: float, action: Callable[[], None]) -> Cancel:
         """Call ``action`` later; until then the cell is not given up."""
@@ -107,6 +132,10 @@ class CellStage(Stage):
 
     def note(self, **fields: Any) -> None:
         self._hands.note(fault=self._fault, step=self._index, **fields)
+
+    def lasts(self, site: int, for_s: float | None = None, *, until_exit: bool = True) -> None:
+        until_ns = None if for_s is None else self.now_ns + ns(for_s)
+        self._hands.lasting.append(_Lasting(self._fault, self._index, str(site), until_ns, until_exit))
 
     def part_at(self, site: str) -> str | None:
         return self._hands.cell.handler.part_at(site)

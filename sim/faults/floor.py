@@ -108,7 +108,6 @@ class OperatorResets(_Floor):
         self._press(stage, self.times)
 
     def _press(self, stage: Stage, left: int) -> None:
-        stage.note(command="reset")
         stage.floor.operator("reset", {})
         if left > 1:
             wait_s = self.every_s * (2 * float(stage.random.random()) if self.random else 1)

@@ -124,6 +124,7 @@ class HalfOpen(_SiteLink):
     def inject(self, stage: Stage) -> None:
         """Pull it."""
         stage.links.half_open(self.site)
+        stage.lasts(self.site)
 
 
 class TakeOver(_SiteLink):
@@ -174,6 +175,7 @@ class Slow(_SiteLink):
             return [(free_ns[packet.inbound] - now_ns + ns(self.latency_s), packet.raw)]
 
         stage.on_packets(rule)
+        stage.lasts(self.site, self.for_s, until_exit=False)
 
 
 class OnePacket(_SiteLink):

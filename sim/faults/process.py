@@ -80,6 +80,7 @@ class Freeze(_ProcessFault):
     def inject(self, stage: Stage) -> None:
         """Stop it, and let it go on later."""
         stage.programs.freeze(self.site)
+        stage.lasts(self.site, self.for_s)
         if self.for_s is not None:
             stage.later(self.for_s, lambda: stage.programs.thaw(self.site))
 
@@ -122,3 +123,4 @@ class StderrFlood(_ProcessFault):
         stage.programs.flood(self.site, self.size)
         if self.size > PIPE_BYTES:
             stage.programs.freeze(self.site)
+            stage.lasts(self.site)

@@ -7,6 +7,7 @@ Rules
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -137,7 +138,11 @@ class MessageFault(Fault):
             if not chosen.takes(message):
                 return None
             stage.note(topic=message.topic)
-            return self.change(message, stage)
+            outcome = self.change(message, stage)
+            for delay_ns, late in outcome:
+                if delay_ns:
+                    stage.later(delay_ns / 1e9, partial(stage.note, topic=late.topic, late_s=delay_ns / 1e9))
+            return outcome
 
         stage.on_messages(rule)
 

@@ -148,6 +148,10 @@ class Stage(Protocol):
     def note(self, **fields: Any) -> None:
         """Write into the journal that the fault takes effect (kind ``effect``)."""
 
+    def lasts(self, site: int, for_s: float | None = None, *, until_exit: bool = True) -> None:
+        """Note the fault at each contact of ``site`` from now on: for ``for_s`` seconds, until its program ends, or
+        as long as the run."""
+
     def part_at(self, site: str) -> str | None:
         """The part id in contact at ``site``."""
 

@@ -1,9 +1,11 @@
 """Oracles: pure functions from a journal to a verdict. Never look into a live cell."""
 
+import gc
 from collections.abc import Collection
 
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.errors import DrycellError
+from drycell.sim.oracles.access import ACCESS_ORACLES
 from drycell.sim.oracles.base import Answer, Oracle
 from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.files import FILE_ORACLES
@@ -28,6 +30,7 @@ ORACLES = {
         *PROGRAM_ORACLES,
         *TROUBLE_ORACLES,
         *FILE_ORACLES,
+        *ACCESS_ORACLES,
         *STATE_ORACLES,
     )
 }
@@ -43,11 +46,17 @@ def check_names(names: Collection[str]) -> None:
 
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
     """The results on ``facts`` of all ambient oracles and of those in ``required``, which count when unknown."""
-    return tuple(
-        oracle.judge(facts, required=oracle.name in required)
-        for oracle in ORACLES.values()
-        if oracle.ambient or oracle.name in required
-    )
+    collecting = gc.isenabled()
+    gc.disable()  # facts are a great many small values without cycles, all of them kept to the end
+    try:
+        return tuple(
+            oracle.judge(facts, required=oracle.name in required)
+            for oracle in ORACLES.values()
+            if oracle.ambient or oracle.name in required
+        )
+    finally:
+        if collecting:
+            gc.enable()
 
 
 __all__ = ["ORACLES", "Answer", "Facts", "Oracle", "check_names", "judge"]

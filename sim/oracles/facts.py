@@ -4,21 +4,23 @@ Rules: a fact follows from the journal (and the STDF file of the run) alone; not
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from drycell.runtime.protocol.semi_ate import PERIPHERAL_TIMEOUT_S, TABLES
 from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.kernel import Event
+from drycell.sim.oracles.interference import ENDINGS, Strike, strikes
 from drycell.sim.oracles.results import PartResult, part_result
 from drycell.sim.oracles.stdf_facts import StdfFacts, read_stdf
-from drycell.sim.oracles.touchdowns import Story, ends_program, fault_site, tell
+from drycell.sim.oracles.touchdowns import Story, tell
 
+T = TypeVar("T")
 TIMEOUTS_S: Mapping[str, float] = {
     "peripheral_s": PERIPHERAL_TIMEOUT_S,
     **{timeout.name: timeout.seconds for table in TABLES.values() for timeout in table.timeouts},
@@ -136,20 +138,41 @@ class Facts:
     # faults --------------------------------------------------------------------------------------------------------
 
     @cached_property
-    def faults(self) -> Sequence[Event]:
-        """What the scenario did to the cell, and each time that took effect, in order."""
-        return list(self.of_kind("fault", "effect"))
+    def strikes(self) -> Sequence[Strike]:
+        """What the scenario did to the cell, in order."""
+        return strikes(self.of_kind("fault", "effect"))
 
     def fault_between(self, first_seq: int, last_seq: int, site: str) -> bool:
-        """Whether a fault that concerns ``site`` happened from event ``first_seq`` to ``last_seq``."""
-        return any(first_seq <= fault.seq <= last_seq and fault_site(fault) in ("", site) for fault in self.faults)
+        """Whether the scenario interfered with ``site`` from event ``first_seq`` to ``last_seq``."""
+        return any(first_seq <= s.event.seq <= last_seq and s.concerns(site) for s in self.strikes)
 
     def tampered(self, site: str, before_seq: int) -> bool:
         """Whether the scenario interfered with what ``site`` says, in any way but ending its program, before then."""
-        return any(
-            fault.seq <= before_seq and fault_site(fault) in ("", site) and not ends_program(fault)
-            for fault in self.faults
-        )
+        return any(s.event.seq <= before_seq and s.concerns(site) and s.name not in ENDINGS for s in self.strikes)
+
+    @cached_property
+    def resets(self) -> Sequence[Event]:
+        """The operator's resets that the master took."""
+        refused = {event.seq for event in self.of_kind("refused")}
+        pressed = (event for event in self.of_kind("operator") if event.fields.get("command") == "reset")
+        return [event for event in pressed if event.seq + 1 not in refused]
+
+    def reset_after_faults(self) -> Event | None:
+        """The first reset after everything that the scenario did was over, None when there is none."""
+        if any(strike.last_ns is None for strike in self.strikes):
+            return None
+        over_ns = max((strike.last_ns or 0 for strike in self.strikes), default=0)
+        last_seq = max((strike.event.seq for strike in self.strikes), default=0)
+        return next((reset for reset in self.resets if reset.seq > last_seq and reset.t_ns >= over_ns), None)
+
+    @property
+    def why_no_reset(self) -> str:
+        """Why :meth:`reset_after_faults` finds none, in words."""
+        standing = next((strike for strike in self.strikes if strike.last_ns is None), None)
+        if standing is not None:
+            return f"the scenario's {standing.name} never ended"
+        what = f"the scenario's {self.strikes[-1].name}" if self.strikes else "the soft error"
+        return f"nobody pressed reset after {what}"
 
     # messages ------------------------------------------------------------------------------------------------------
 
@@ -217,3 +240,19 @@ class Facts:
     def stdf(self) -> StdfFacts | None:
         """What the lot's STDF file says, None when there is none."""
         return None if self.stdf_path is None else read_stdf(self.stdf_path)
+
+    @cached_property
+    def stdf_read_thoroughly(self) -> StdfFacts | None:
+        """The same, with every record decoded."""
+        return None if self.stdf_path is None else read_stdf(self.stdf_path, thoroughly=True)
+
+    def once(self, make: "Callable[[Facts], T]") -> T:
+        """What ``make`` finds in these facts, found once however many oracles ask."""
+        if make not in self._found:
+            self._found[make] = make(self)
+        found: T = self._found[make]
+        return found
+
+    @cached_property
+    def _found(self) -> dict[Any, Any]:
+        return {}

@@ -4,22 +4,24 @@ Rules: the master writes each well-formed result at once, in the order they came
 error goes on in the same file; the file is judged against the results of the lot that its MIR names.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
 from drycell.sim.oracles.facts import Facts, objects
+from drycell.sim.oracles.interference import FILE_FAULTS
 from drycell.sim.oracles.programs import lives
 from drycell.sim.oracles.results import ENDED, PartResult
-from drycell.sim.oracles.stdf_facts import Part, StdfFacts
+from drycell.sim.oracles.stdf_facts import RETEST, Part, StdfFacts
 
 NO_FILE = Answer("unknown", "the run left no STDF file")
 
 
 def _summaries(facts: Facts) -> Iterator[Case]:
     """A program's summary counts the executions and failures of each output since it was started."""
-    everybody = lives(facts)
+    everybody = facts.once(lives)
     for heard in facts.program("testsummary"):
         records = (heard.content or {}).get("payload")
         life = next(
@@ -60,33 +62,38 @@ def _counts(facts: Facts, site: str, first: int, last: int) -> tuple[Counter[int
 # the STDF file -----------------------------------------------------------------------------------------------------
 
 
-def _written(facts: Facts, lot: str) -> list[PartResult]:
-    """The results that belong into the file of ``lot``, in order."""
-    found = [
-        result
-        for touchdown in facts.story.touchdowns
-        if touchdown.lot == lot
-        for results in touchdown.results.values()
-        for result in results
-        if result.has_part
-    ]
-    return sorted([*facts.story.strays, *found], key=lambda result: result.event.seq)
+class Written(NamedTuple):
+    """A result that belongs into the file; ``maybe``: the master may have had reason not to write it."""
+
+    part: Part
+    result: PartResult
+    maybe: bool
 
 
-FILE_FAULTS = frozenset({"disk_full", "read_only_folder", "leftover_file"})
-"""Faults after which nothing more may be writable: the file must be right as far as it goes."""
+def _written(facts: Facts, lot: str) -> list[Written]:
+    """What belongs into the file of ``lot``, in order.
+
+    A result may be missing when it is malformed or of another device, was tampered with, or came while writing was
+    hindered.
+    """
+    hindered = [strike for strike in facts.strikes if strike.name in FILE_FAULTS]
+    found = [Written(_part(stray), stray, True) for stray in facts.story.strays if stray.has_part]
+    for touchdown in facts.story.touchdowns:
+        if touchdown.lot != lot:
+            continue
+        for site, results in touchdown.results.items():
+            disturbed = touchdown.disturbed(site)
+            for result in results:
+                if not result.has_part:
+                    continue
+                refused = bool(result.fault) or touchdown.parts.get(site) != result.part
+                lost = any(strike.lasts_at(result.event) for strike in hindered)
+                found.append(Written(_part(result), result, disturbed or refused or lost))
+    return sorted(found, key=lambda one: one.result.event.seq)
 
 
-def _file_fault(facts: Facts) -> Event | None:
-    return next((fault for fault in facts.faults if fault.fields.get("fault") in FILE_FAULTS), None)
-
-
-def _may_be_missing(facts: Facts, result: PartResult) -> bool:
-    """Whether the master may have refused ``result``: malformed, tampered with, or before the first contact."""
-    if result.fault:
-        return True
-    touchdown = next((t for t in reversed(facts.story.touchdowns) if t.event.seq < result.event.seq), None)
-    return touchdown is None or touchdown.disturbed(result.site)
+def _file_fault(facts: Facts) -> bool:
+    return any(strike.name in FILE_FAULTS for strike in facts.strikes)
 
 
 def _stdf_agrees(facts: Facts) -> Answer:
@@ -100,10 +107,10 @@ def _stdf_agrees(facts: Facts) -> Answer:
         return Answer("violated", f"the STDF file of lot {stdf.lot} is damaged: {stdf.gaps[0]}", _end(facts))
     if stdf.strange:
         return Answer("violated", f"in the STDF file of lot {stdf.lot} {stdf.strange}", _end(facts))
-    if _file_fault(facts) is not None:
+    if _file_fault(facts):
         return Answer("unknown", "the scenario hindered the writing of the STDF file")
     results = _written(facts, stdf.lot)
-    text, event = _first_difference(facts, stdf, results)
+    text, event = _first_difference(stdf, results)
     if text:
         return Answer("violated", text, (event.seq,) if event is not None else _end(facts))
     wrong = _wrong_counts(stdf)
@@ -118,31 +125,42 @@ def _end(facts: Facts) -> tuple[int, ...]:
     return (facts.events[-1].seq,) if facts.events else ()
 
 
-def _first_difference(facts: Facts, stdf: StdfFacts, results: list[PartResult]) -> tuple[str, Event | None]:
-    """Where the file and the results part, "" for nowhere; results that may be missing are passed over."""
-    waiting = deque(results)
+def _first_difference(stdf: StdfFacts, written: list[Written]) -> tuple[str, Event | None]:
+    """Where the file and the results part, "" for nowhere; what may be missing may be passed over."""
+    places = {0}
     for number, part in enumerate(stdf.parts, start=1):
-        while waiting and part != _part(waiting[0]) and _may_be_missing(facts, waiting[0]):
-            waiting.popleft()
-        if not waiting:
-            return f"the STDF file holds {_words(part)}, for which no result ever came", None
-        result = waiting.popleft()
-        if part != _part(result):
-            said, was = _words(part), _words(_part(result))
-            return (
-                f"device {number} of the STDF file is {said}; the result was {was} {at(result.event)}",
-                result.event,
-            )
-    missing = next((result for result in waiting if not _may_be_missing(facts, result)), None)
-    if missing is None or _file_fault(facts) is not None:
+        following = {after for place in places for after in _places_after(part, written, place)}
+        if not following:
+            return _difference(number, part, written, max(places))
+        places = following
+    if any(all(one.maybe for one in written[place:]) for place in places):
         return "", None
-    text = f"the STDF file holds {len(stdf.parts)} of {len(results)} results; missing is part {missing.part} of site"
+    missing = next(one.result for one in written[max(places) :] if not one.maybe)
+    text = f"the STDF file holds {len(stdf.parts)} of {len(written)} results; missing is part {missing.part} of site"
     return f"{text} {missing.site}, which came {at(missing.event)}", missing.event
+
+
+def _places_after(part: Part, written: list[Written], place: int) -> Iterator[int]:
+    """Where one can be in ``written`` after ``part`` was found at ``place`` or behind results that may be missing."""
+    while place < len(written):
+        if written[place].part == part:
+            yield place + 1
+        if not written[place].maybe:
+            return
+        place += 1
+
+
+def _difference(number: int, part: Part, written: list[Written], place: int) -> tuple[str, Event | None]:
+    said = f"device {number} of the STDF file is {_words(part)}"
+    due = next((one for one in written[place:] if not one.maybe), None)
+    if due is None:
+        return f"{said}, for which no result ever came", None
+    return f"{said}; the result was {_words(due.part)} {at(due.result.event)}", due.result.event
 
 
 def _part(result: PartResult) -> Part:
     tests = result.outputs + len(result.tests)
-    return Part(result.site, result.part, result.hard_bin, result.soft_bin, result.part_flag, tests)
+    return Part(result.site, result.part, result.hard_bin, result.soft_bin, result.part_flag & ~RETEST, tests)
 
 
 def _words(part: Part) -> str:
@@ -168,19 +186,19 @@ def _stdf_recoverable(facts: Facts) -> Answer:
     trouble = _first_trouble(facts)
     if trouble is None:
         return Answer("unknown", "nothing went wrong")
-    stdf = facts.stdf
+    stdf = facts.stdf_read_thoroughly
     if stdf is None:
         return NO_FILE
     proof = (trouble.seq,)
     if stdf.first[:2] != ("FAR", "MIR"):
         return Answer("violated", f"the STDF file does not begin with FAR and MIR {_after(trouble)}", proof)
-    if stdf.gaps and _file_fault(facts) is None:
+    if stdf.gaps and not _file_fault(facts):
         return Answer("violated", f"the STDF file is damaged {_after(trouble)}: {stdf.gaps[0]}", proof)
     if stdf.strange or stdf.open_parts:
         text = stdf.strange or f"{stdf.open_parts} devices have a PIR and no PRR"
         return Answer("violated", f"the STDF file is out of order {_after(trouble)}: {text}", proof)
     results = _written(facts, stdf.lot)
-    text, event = _first_difference(facts, stdf, results)
+    text, event = _first_difference(stdf, results)
     if text:
         seqs = {*proof, *((event.seq,) if event is not None else ())}
         return Answer("violated", f"{text}; the trouble began {at(trouble)}", tuple(sorted(seqs)))
@@ -200,7 +218,7 @@ def _after(trouble: Event) -> str:
 def _first_trouble(facts: Facts) -> Event | None:
     """The first fault, crash, problem or soft error."""
     found = [
-        *facts.faults,
+        *(strike.event for strike in facts.strikes),
         *facts.of_kind("problem"),
         *(e for e in facts.of_kind("exit") if e.fields["exit_code"] != 0),
         *(e for e in facts.of_kind("state") if e.actor == "master" and e.fields["to"] == "softerror"),

@@ -40,12 +40,14 @@ def lives(facts: Facts) -> list[Life]:
 
 
 def _end_well(facts: Facts) -> Iterator[Case]:
-    for life in lives(facts):
+    before: dict[str, int] = {}
+    for life in facts.once(lives):
         if life.exit is None:
             continue
+        first_seq, before[life.site] = before.get(life.site, 0), life.exit.seq
         code = life.exit.fields["exit_code"]
         wanted = life.exit.fields.get("wanted", False)
-        if code != 0 and not wanted and not facts.fault_between(life.launch.seq, life.exit.seq, life.site):
+        if code != 0 and not wanted and not facts.fault_between(first_seq, life.exit.seq, life.site):
             said = life.exit.fields.get("stderr")
             text = f"the program of site {life.site} ended with {_code(code)}{f' ({said})' if said else ''}"
             yield Breach(text, life.exit, (life.launch,))
@@ -59,29 +61,34 @@ def _code(code: int) -> str:
 
 def _dead_are_silent(facts: Facts) -> Iterator[Case]:
     spans: dict[str, list[Life]] = {}
-    for life in lives(facts):
+    for life in facts.once(lives):
         spans.setdefault(life.site, []).append(life)
     if not spans:
         return
+    last: dict[str, Life] = {}
     start = f"testapp.{facts.device_id}."
     for heard in facts.messages:
         event = heard.event
         if not event.actor.startswith(start) or event.fields.get("will"):
             continue
         site = event.actor.removeprefix(start)
+        known = last.get(site)
+        if known is not None and (known.exit is None or event.seq < known.exit.seq):
+            yield None
+            continue
         there = spans.get(site, [])
-        if _alive(there, event) or facts.tampered(site, event.seq):
+        alive = next((one for one in there if _alive(one, event)), None)
+        if alive is not None:
+            last[site] = alive
+        if alive is not None or facts.tampered(site, event.seq):
             yield None
         else:
             yield Breach(f"the program of site {site} sent {heard.place} {_why_dead(there, event)}", event)
 
 
-def _alive(there: list[Life], event: Event) -> bool:
+def _alive(life: Life, event: Event) -> bool:
     grace_ns = int(IN_FLIGHT_S * NS_PER_S)
-    return any(
-        life.launch.seq < event.seq and (life.exit is None or event.t_ns <= life.exit.t_ns + grace_ns)
-        for life in there
-    )
+    return life.launch.seq < event.seq and (life.exit is None or event.t_ns <= life.exit.t_ns + grace_ns)
 
 
 def _why_dead(there: list[Life], event: Event) -> str:
@@ -122,7 +129,7 @@ def _still_there(before: Event | None, event: Event, site: str) -> Case:
 
 
 def _still_connected(facts: Facts, open_: dict[str, Event], start: str) -> Iterator[Case]:
-    ends = {life.site: life.exit for life in lives(facts)}
+    ends = {life.site: life.exit for life in facts.once(lives)}
     for actor, connect in open_.items():
         exit_ = ends.get(actor.removeprefix(start))
         if exit_ is None or connect.seq > exit_.seq or facts.end_ns - exit_.t_ns <= IN_FLIGHT_S * NS_PER_S:
@@ -134,7 +141,7 @@ def _lost_are_announced(facts: Facts) -> Iterator[Case]:
     """Who goes without DISCONNECT has a last will, and the broker publishes it at once (MQTT 3.1.1, 3.1.2.5)."""
     wills: dict[str, str] = {}
     published = [event for event in facts.of_kind("message") if event.fields.get("will")]
-    swallowed = {fault.fields.get("topic") for fault in facts.faults}
+    swallowed = {strike.topic for strike in facts.strikes}
     for event in facts.of_kind("connect", "disconnect"):
         if event.kind == "connect":
             wills[event.actor] = event.fields.get("will_topic", "")

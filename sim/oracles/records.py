@@ -36,7 +36,7 @@ def _result_in_order(result: PartResult, order: dict[int, int]) -> Case:
 
 
 def _verdicts(facts: Facts) -> Iterator[Case]:
-    for _, result in facts.story.judged():
+    for _, result in facts.story.judged:
         for test in result.tests:
             if test.flag & ENDED or not test.outputs:
                 continue
@@ -62,7 +62,7 @@ def _shown(output: Output) -> str:
 
 
 def _flags(facts: Facts) -> Iterator[Case]:
-    for _, result in facts.story.judged():
+    for _, result in facts.story.judged:
         for test in result.tests:
             for output in test.outputs:
                 if output.flag & INVALID or test.flag & ENDED:
@@ -78,7 +78,7 @@ def _flags(facts: Facts) -> Iterator[Case]:
 def _parts(facts: Facts) -> Iterator[Case]:
     """PART_FLG, NUM_TEST and bins follow from the tests and from the bin table of the lot."""
     tables = _BinTables(facts)
-    for touchdown, result in facts.story.judged():
+    for touchdown, result in facts.story.judged:
         stopped = result.failing is not None and bool(touchdown.option("stop_on_fail"))
         text = _part_text(result, tables.at(result.event.seq), stopped)
         yield Breach(f"the program of site {result.site}, part {result.part}: {text}", result.event) if text else None

@@ -1,5 +1,6 @@
 """One device's result as its program sent it, in the few values that oracles compare. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,7 +18,10 @@ PART_FAILED = 0x18
 
 
 class Output(NamedTuple):
-    """One PTR or MPR. ``values`` are in the unit of the limits, ``scale`` is RES_SCAL."""
+    """One PTR or MPR. ``values`` are in the unit of the limits, ``scale`` is RES_SCAL.
+
+    ``inside``: every value lies within the limits of the record; a missing limit does not limit.
+    """
 
     name: str
     number: int
@@ -26,14 +30,7 @@ class Output(NamedTuple):
     low: float | None
     high: float | None
     scale: int
-
-    @property
-    def inside(self) -> bool:
-        """Whether every value lies within the limits of the record; a missing limit does not limit."""
-        return all(
-            (self.low is None or self.low <= value) and (self.high is None or value <= self.high)
-            for value in self.values
-        )
+    inside: bool
 
 
 class RanTest(NamedTuple):
@@ -115,8 +112,9 @@ def _number(value: object) -> float | None:
 
 
 def _strange(records: Sequence[Mapping[str, Any]], site: str) -> str:
+    number = int(site) if site.isdecimal() else -1
     for record in records:
-        if str(record.get("SITE_NUM")) != site:
+        if record.get("SITE_NUM") != number:
             return f"its {record.get('type')} says site {record.get('SITE_NUM')}"
     return ""
 
@@ -154,12 +152,16 @@ def _output(record: Mapping[str, Any]) -> Output:
     many = record.get("RTN_RSLT")
     values = (many if isinstance(many, list) else ()) if several else (record.get("RESULT"),)
     numbers = tuple(number for value in values if (number := _number(value)) is not None)
+    low, high = _number(record.get("LO_LIMIT")), _number(record.get("HI_LIMIT"))
+    lowest = -math.inf if low is None else low
+    highest = math.inf if high is None else high
     return Output(
         str(record.get("TEST_TXT")),
         _whole(record.get("TEST_NUM")),
         _whole(record.get("TEST_FLG")),
         numbers,
-        _number(record.get("LO_LIMIT")),
-        _number(record.get("HI_LIMIT")),
+        low,
+        high,
         max(-128, min(127, _whole(record.get("RES_SCAL"), least=-128, missing=0))),
+        all(lowest <= number <= highest for number in numbers),
     )

@@ -51,7 +51,7 @@ def _follows(table: Table) -> Callable[[Facts], Iterator[Case]]:
 
 def _excused(facts: Facts, before: tuple[str, Heard] | None, heard: Heard) -> bool:
     """Whether the scenario tampered with this site since its last announcement, or in this touchdown."""
-    if not facts.faults or not heard.site:
+    if not facts.strikes or not heard.site:
         return False
     seq = before[1].event.seq if before else 0
     begin = next((t.event.seq for t in reversed(facts.story.touchdowns) if t.event.seq < heard.event.seq), seq)

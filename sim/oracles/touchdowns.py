@@ -2,15 +2,16 @@
 
 Rules
 - A touchdown begins with the handler's ``contact`` and ends before the next one.
+- A result that the scenario delayed or copied disturbs the touchdown in which it arrives.
 - Meter questions belong to the site in their channel list, ``(@SITE)``.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from drycell.runtime.protocol.topics import site_of
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.results import PartResult
 
@@ -67,47 +68,32 @@ class Touchdown:
                 yield from (result for result in results if result.has_part)
 
 
-@dataclass(slots=True)
+@dataclass
 class Story:
     """All touchdowns. ``strays``: results that came before any device was in contact."""
 
     touchdowns: list[Touchdown] = field(default_factory=list)
     strays: list[PartResult] = field(default_factory=list)
 
-    def judged(self) -> Iterator[tuple[Touchdown, PartResult]]:
+    @cached_property
+    def judged(self) -> Sequence[tuple[Touchdown, PartResult]]:
         """Every result to be judged with its touchdown, see :meth:`Touchdown.judged`."""
-        for touchdown in self.touchdowns:
-            for result in touchdown.judged():
-                yield touchdown, result
+        return [(touchdown, result) for touchdown in self.touchdowns for result in touchdown.judged()]
 
 
-def fault_site(fault: Event) -> str:
-    """The site that ``fault`` concerns, "" for the whole cell."""
-    site = fault.fields.get("site")
-    if site is None:
-        site = site_of(str(fault.fields.get("topic", "")))
-    return str(site)
-
-
-ENDINGS = frozenset({"kill", "signal", "segfault", "exit", "out_of_memory"})
-"""Faults that end a program and do nothing else."""
-
-
-def ends_program(fault: Event) -> bool:
-    """Whether ``fault`` only ends a program, so that whatever is said later is not its doing."""
-    return fault.fields.get("fault") in ENDINGS
-
-
-def site_of_question(line: str) -> str:
-    """The site in the channel list of a question to a meter, "" for none."""
+@lru_cache(maxsize=4096)
+def question(line: str) -> tuple[str, str]:
+    """The site in the channel list of a question to a meter ("" for none), and the question without it."""
     found = _CHANNEL.search(line)
-    return found[1] if found else ""
+    return (found[1], line.replace(found[0], "(@)")) if found else ("", line)
 
 
 def tell(facts: "Facts") -> Story:
     """The story of ``facts``, in one pass over the events that matter."""
     story = Story()
     results = {result.event.seq: result for result in facts.results}
+    strikes = {strike.event.seq: strike for strike in facts.strikes}
+    displaced: set[str] = set()
     heard = {h.event.seq: h for h in facts.heard("TestApp/cmd", "TestApp/status", "Master/response")}
     now: Touchdown | None = None
     for event in facts.events:
@@ -117,6 +103,8 @@ def tell(facts: "Facts") -> Story:
             now = Touchdown(event, str(event.fields["lot"]), parts, last_seq=event.seq)
             story.touchdowns.append(now)
             continue
+        if event.seq in strikes and "/testresult/" in strikes[event.seq].topic:
+            displaced |= strikes[event.seq].sites
         if now is None:
             if event.seq in results:
                 story.strays.append(results[event.seq])
@@ -124,20 +112,29 @@ def tell(facts: "Facts") -> Story:
         now.last_seq = event.seq
         if kind == "message":
             if event.seq in results:
-                now.results.setdefault(results[event.seq].site, []).append(results[event.seq])
+                _result(now, results[event.seq], displaced)
             elif event.seq in heard:
                 _message(now, heard[event.seq])
         elif kind == "ask":
-            now.asks.setdefault(site_of_question(str(event.fields.get("line"))), []).append(event)
+            now.asks.setdefault(question(str(event.fields.get("line")))[0], []).append(event)
         elif kind == "sorted":
             now.sorted.append(event)
         elif kind == "trigger":
             now.triggers.setdefault(event.actor.removeprefix("sequencer"), []).append(event)
-        elif kind in ("fault", "effect"):
-            now.disturbed_sites.add(fault_site(event))
+        elif event.seq in strikes and not strikes[event.seq].armed_only:
+            now.disturbed_sites |= strikes[event.seq].sites
         elif kind == "state":
             _state(now, event)
     return story
+
+
+def _result(now: Touchdown, result: PartResult, displaced: set[str]) -> None:
+    """A result that is one too many, or of another part, may be one that the scenario delayed or kept a copy of."""
+    there = now.results.setdefault(result.site, [])
+    if result.site in displaced and (there or now.parts.get(result.site) != result.part):
+        displaced.remove(result.site)
+        now.disturbed_sites.add(result.site)
+    there.append(result)
 
 
 def _state(now: Touchdown, event: Event) -> None:

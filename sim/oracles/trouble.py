@@ -50,6 +50,11 @@ def spans(facts: Facts, table: Table) -> list[Span]:
     return [*found, _span(state, begin, None)] if found else []
 
 
+def master_spans(facts: Facts) -> list[Span]:
+    """The states of the master."""
+    return spans(facts, MASTER)
+
+
 def _span(state: str, begin: Event | None, end: Event | None, *, cut: bool = False) -> Span:
     return Span(state, begin, begin.t_ns if begin else 0, begin.seq if begin else 0, end, cut)
 
@@ -62,8 +67,8 @@ def _ns(seconds: float) -> int:
 
 
 def _deadlines(facts: Facts) -> Iterator[Case]:
-    for table in (MASTER, HANDLER):
-        for span in spans(facts, table):
+    for table, states in ((MASTER, facts.once(master_spans)), (HANDLER, spans(facts, HANDLER))):
+        for span in states:
             timeout = table.timeout(span.state)
             if timeout is None or span.cut:
                 continue
@@ -125,7 +130,7 @@ def _late(facts: Facts, touchdown: Touchdown, site: str, text: str, begin: Event
 
 def _crashes(facts: Facts) -> Answer:
     """Every sign of a crash while programs are loaded is followed by a soft error within the master's deadline."""
-    states = spans(facts, MASTER)
+    states = facts.once(master_spans)
     slowest_ns, count = 0, 0
     for event, what in _signs(facts, states):
         limit_ns = _limit_ns(facts, states, event)
@@ -143,7 +148,7 @@ def _crashes(facts: Facts) -> Answer:
         slowest_ns = max(slowest_ns, failed.t_ns - event.t_ns)
     if not count:
         return Answer("unknown", "no program crashed while it was loaded")
-    return Answer("holds", f"{count} signs of a crash, soft error at most {slowest_ns / NS_PER_S:.3f} s later")
+    return Answer("holds", f"soft error at most {slowest_ns / NS_PER_S:.3f} s after a crash (signs of one: {count})")
 
 
 def _signs(facts: Facts, states: list[Span]) -> Iterator[tuple[Event, str]]:
@@ -202,13 +207,12 @@ def _say_why(facts: Facts) -> Iterator[Case]:
 
 
 def _comes_back(facts: Facts) -> Answer:
-    """After the last fault, or the last soft error when there is none, a reset leads to another sorted touchdown."""
-    causes = list(facts.faults) or [s.begin for s in spans(facts, MASTER) if s.state == "softerror" and s.begin]
-    refused = {e.seq - 1 for e in facts.of_kind("refused")}
-    resets = [e for e in facts.of_kind("operator") if e.fields.get("command") == "reset" and e.seq not in refused]
-    after = next((reset for reset in resets if causes and reset.seq > causes[-1].seq), None)
-    if after is None:
-        return Answer("unknown", "nobody pressed reset after the last fault" if causes else "nothing went wrong")
+    """After the last fault, or the first soft error when there is none, a reset leads to another sorted touchdown."""
+    failed = (span.begin for span in facts.once(master_spans) if span.state == "softerror")
+    cause = facts.strikes[-1].event if facts.strikes else next(failed, None)
+    after = facts.reset_after_faults()
+    if after is None or cause is None:
+        return Answer("unknown", facts.why_no_reset if cause else "nothing went wrong")
     for event in facts.of_kind("sorted", "lot"):
         if event.seq > after.seq:
             took_s = (event.t_ns - after.t_ns) / NS_PER_S
@@ -220,7 +224,7 @@ def _comes_back(facts: Facts) -> Answer:
     if facts.stopped and facts.end_ns - after.t_ns < _ns(patience_s):
         return Answer("unknown", "the run was stopped too soon after the operator's reset")
     text = f"no device was sorted any more after the operator's reset {at(after)}"
-    return Answer("violated", text, (causes[-1].seq, after.seq))
+    return Answer("violated", text, (cause.seq, after.seq))
 
 
 TROUBLE_ORACLES = (
@@ -257,6 +261,6 @@ TROUBLE_ORACLES = (
         "the cell comes back",
         "When the faults have stopped and the operator has pressed reset, another touchdown is sorted.",
         _comes_back,
-        "an operator's reset after the last fault, or after the last soft error when the scenario has no fault",
+        "an operator's reset after the last fault, or after a soft error when the scenario has no fault",
     ),
 )

@@ -19,7 +19,7 @@ from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
 from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.results import ENDED, INVALID, PartResult
-from drycell.sim.oracles.touchdowns import Touchdown, site_of_question
+from drycell.sim.oracles.touchdowns import Touchdown, question
 
 Key = tuple[str, int, int]
 """A number told by a meter: the question without its site, its how-manieth time, the place in the answer."""
@@ -45,12 +45,11 @@ def _told(asks: Sequence[Event]) -> dict[Key, str]:
     times: Counter[str] = Counter()
     found: dict[Key, str] = {}
     for event in asks:
-        line = str(event.fields.get("line"))
-        question = line.replace(f"(@{site_of_question(line)})", "(@)")
-        times[question] += 1
+        asked = question(str(event.fields.get("line")))[1]
+        times[asked] += 1
         for place, number in enumerate(str(event.fields.get("answer")).split(",")):
             try:
-                found[question, times[question], place] = _text(float(number))
+                found[asked, times[asked], place] = _text(float(number))
             except ValueError:
                 break
     return found
@@ -71,7 +70,7 @@ def _values(result: PartResult) -> dict[tuple[str, int], str]:
 
 def _reported(facts: Facts) -> list[_Reported]:
     found = []
-    for touchdown, result in facts.story.judged():
+    for touchdown, result in facts.story.judged:
         asks = [e for e in touchdown.asks.get(result.site, ()) if e.seq < result.event.seq]
         if asks:
             found.append(_Reported(touchdown, result, _told(asks), _values(result)))

@@ -7,7 +7,7 @@ Rules
   for the main field of the fault, and the keys beside it are its other fields.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -209,17 +209,16 @@ class Action(Choice):
         if not isinstance(data, dict):
             return data
         data = _long_form(data)
+        verbs = [str(key) for key in data if key in cls.model_fields or key in palette()]
+        if len(verbs) > 1:
+            raise ValueError(_one_verb(verbs))
         return {key: value if key in cls.model_fields else _Called((key, value)) for key, value in data.items()}
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         used = (*self.used(), *(self.__pydantic_extra__ or {}))
         if len(used) != 1:
-            found = f"{', '.join(used)} together" if used else "none"
-            listed = ", ".join(type(self).model_fields)
-            raise ValueError(
-                f"do takes exactly one of {listed} or a fault by its name, found {found}; make it one step each"
-            )
+            raise ValueError(_one_verb(used))
         return self
 
     @property
@@ -262,6 +261,12 @@ def _short_schema(name: str, fault: "type[Fault]", about: dict[str, Any]) -> dic
         "required": [name, *(key for key in about.get("required", ()) if key != main)],
         "additionalProperties": False,
     }
+
+
+def _one_verb(found: Sequence[str]) -> str:
+    together = f"{', '.join(found)} together" if found else "none"
+    listed = ", ".join(Action.model_fields)
+    return f"do takes exactly one of {listed} or a fault by its name, found {together}; make it one step each"
 
 
 def _long_form(data: dict[str, Any]) -> dict[str, Any]:

@@ -180,6 +180,8 @@ class Cell(Section):
     """Name of the cell on MQTT: one topic level."""
     port: Whole = Field(default=0, ge=0, le=65_535)
     """TCP port of the broker on 127.0.0.1; 0 takes a free one, and none on rung model."""
+    broker: Text | None = None
+    """``mqtt[s]://[user:password@]host[:port]``: a broker that runs elsewhere, at pace real; null: the built-in."""
     sites: SitesForm = (0,)
     """Site numbers, or how many sites (numbered from 0)."""
     layout: Mapping[SiteKey, tuple[Whole, Whole]] = {}
@@ -383,8 +385,8 @@ class Scenario(Section):
 
     @property
     def effective_pace(self) -> Pace:
-        """The pace of the run: as written, else virtual, for models and for real programs alike."""
-        return Pace.parse(self.pace or "virtual")
+        """The pace of the run: as written, else virtual, or real when the broker runs elsewhere."""
+        return Pace.parse(self.pace or ("real" if self.cell.broker else "virtual"))
 
     @property
     def folder(self) -> Path:

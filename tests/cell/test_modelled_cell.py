@@ -115,7 +115,7 @@ def test_a_killed_program_is_a_soft_error_and_its_will_says_crash(fly):
     assert flight.said("handler")[-1] == "error"
     assert flight.said("control0")[-1] == "error"
     assert flight.verdict("crashes end in soft error") == "holds"
-    assert flight.verdict("lot completes") == "unknown"  # a fault ended it, and nobody pressed reset
+    assert flight.verdict("lot completes") == "violated"  # nobody pressed reset
     assert flight.result.problems == (
         "soft error at 0.700 s: the test program of site 0 crashed while the master was awaiting_results",
     )

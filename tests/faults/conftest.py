@@ -99,6 +99,12 @@ class SmallStage:
     def note(self, **fields: Any) -> None:
         self.notes.append(fields)
 
+    def lasts(self, site: int, for_s: float | None = None, *, until_exit: bool = True) -> None:
+        """There are no contacts on a small stage."""
+
+    def later(self, delay_s: float, action: Any) -> None:
+        """Nothing happens later on a small stage."""
+
     def on_messages(self, rule: Any) -> None:
         self.messages.append(rule)
 

@@ -100,29 +100,28 @@ def foreign_part(number: int, data: list[Json]) -> list[Json] | None:
     return [*data[:-1], {**data[-1], "PART_ID": "1"}] if number == 5 else None
 
 
-class Remembering:
-    """Values of earlier devices, to be reported again."""
+def remembering(*, shared: bool, when: Callable[[int], bool]) -> Callable[[Patch], None]:
+    """The nth measurement of vout_1 gives the value before, on the same site or (``shared``) on any, ``when(n)``."""
 
-    def __init__(self, *, shared: bool, when: Callable[[int], bool]) -> None:
-        self._last: dict[str, Any] = {}
-        self._shared = shared
-        self._when = when
-        self._count = 0
+    def install(patch: Patch) -> None:
+        last: dict[str, Any] = {}
+        count = [0]
 
-    def install(self, patch: Patch) -> None:
         def make(measure: Callable[..., Any]) -> Callable[..., Any]:
             def changed(program: ModelledSequencer, test: Any, inputs: Any) -> Any:
-                values = measure(program, test, inputs)
+                values = yield from measure(program, test, inputs)
                 if test.instance != "vout_1":
                     return values
-                self._count += 1
-                key = "all" if self._shared else program._site
-                old, self._last[key] = self._last.get(key), values
-                return old if old is not None and self._when(self._count) else values
+                count[0] += 1
+                key = "all" if shared else program._site
+                old, last[key] = last.get(key), values
+                return old if old is not None and when(count[0]) else values
 
             return changed
 
         wrap(patch, ModelledSequencer, "_measure", make)
+
+    return install
 
 
 # programs ----------------------------------------------------------------------------------------------------------
@@ -153,6 +152,19 @@ def status(change: Callable[[int, str], str | None]) -> Callable[[Patch], None]:
     return install
 
 
+def talks_as_neighbour(patch: Patch) -> None:
+    def make(tell: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: ModelledSequencer, kind: str, message: Json) -> Any:
+            if kind == "testresult" and self._site == "0":
+                line = messages.encode(messages.typed("log", "TestApp1 |hello"))
+                self._client.publish(self._topics.program("log", "1"), line, 2, None)
+            return tell(self, kind, message)
+
+        return changed
+
+    wrap(patch, ModelledSequencer, "_tell", make)
+
+
 def hangs(after: int) -> Callable[[Patch], None]:
     """From the nth device on, a program tests for ever."""
 
@@ -174,12 +186,11 @@ def hangs(after: int) -> Callable[[Patch], None]:
 
 
 def talks_after_death(patch: Patch) -> None:
-    def kill(self: ModelledSequencer) -> None:
-        self.was_killed = True
-        self._on_exit(-9, "")
+    def end(self: ModelledSequencer, code: int, last_words: str) -> None:
+        self._on_exit(code, last_words)
         self._on_exit = lambda code, last_words: None
 
-    patch.setattr(ModelledSequencer, "kill", kill)
+    patch.setattr(ModelledSequencer, "end", end)
 
 
 def bad_exit(patch: Patch) -> None:
@@ -208,6 +219,19 @@ def orphans(patch: Patch) -> None:
         return self.running[site]
 
     patch.setattr(ModelPrograms, "start", start)
+
+
+def foreign_topic(patch: Patch) -> None:
+    def make(enter: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: ModelledSequencer, event: str) -> Any:
+            if event == "done":
+                topic = self._topics.program("log", str(1 - int(self._site)))
+                self._client.publish(topic, messages.encode(messages.typed("log", "hello")), 2, lambda *_: None)
+            return enter(self, event)
+
+        return changed
+
+    wrap(patch, ModelledSequencer, "_enter", make)
 
 
 def summary_miscounts(patch: Patch) -> None:
@@ -482,20 +506,25 @@ MUTANTS = {
     "program takes a foreign hard bin": Mutant(
         "HARD_BIN is not the one of SOFT_BIN", "devices follow their tests", record("PRR", 4, HARD_BIN=9)
     ),
+    "program talks on another site's topic": Mutant(
+        "a program sends a log line as its neighbour",
+        "programs keep to their topics",
+        talks_as_neighbour,
+    ),
     "program repeats a value": Mutant(
         "one device gets the voltage of the device before",
         "values are of this device",
-        Remembering(shared=False, when=lambda count: count == 5).install,
+        remembering(shared=False, when=lambda count: count == 5),
     ),
     "program is always one device late": Mutant(
         "every device gets the voltage of the device before",
         "values are of this device",
-        Remembering(shared=False, when=lambda count: True).install,
+        remembering(shared=False, when=lambda count: True),
     ),
     "program takes the other site's value": Mutant(
         "a site reports the voltage of its neighbour",
         "values are of this device",
-        Remembering(shared=True, when=lambda count: count == 6).install,
+        remembering(shared=True, when=lambda count: count == 6),
     ),
     "master forgets options": Mutant(
         "the master sends default options", "options go out with next", forgets_options, {"timeline": [STOP]}
@@ -591,6 +620,9 @@ MUTANTS = {
         "the cell comes back",
         stuck_after_reset,
         {"cell": RESET, "timeline": KILL_3},
+    ),
+    "program uses another site's topic": Mutant(
+        "a program sends a log line on the topic of the other site", "programs keep to their topics", foreign_topic
     ),
     "summary miscounts": Mutant(
         "a summary counts one execution too many", "summaries count the results", summary_miscounts

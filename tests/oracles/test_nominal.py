@@ -46,13 +46,17 @@ SHAPES = {
     "a silent peripheral": {"cell": {"peripherals": {}, "operator": RESET}, "limits": {"virtual_s": 60}},
     "other timeouts": {"cell": {"timeouts": {"results_s": 1, "testing_s": 0.5, "loading_s": 2}}},
 }
-AMBIENT_EXCEPTIONS = {"a silent peripheral": {"lot completes", "the cell comes back"}}
+CANNOT_BE_KEPT = {
+    "a crash that nobody resets": {"lot completes"},
+    "a silent peripheral": {"lot completes", "the cell comes back"},
+}
+"""What the people of the floor, who are no program, make impossible."""
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_cell_without_defects_breaks_no_promise(shape, tmp_path):
     found = fly(tmp_path / "run", **SHAPES[shape])
-    assert found.violated <= AMBIENT_EXCEPTIONS.get(shape, set()), found.texts()
+    assert found.violated == CANNOT_BE_KEPT.get(shape, set()), found.texts()
 
 
 def test_every_oracle_holds_in_some_run_without_defects(tmp_path):
@@ -96,11 +100,11 @@ def test_without_trouble_and_options_nothing_is_known_of_how_they_are_handled(tm
     assert {name for name, verdict in verdicts.items() if verdict == "unknown"} == {*CALM, "stdf is recoverable"}
 
 
-def test_a_fault_that_nobody_resets_leaves_the_lot_unknown(tmp_path):
+def test_a_fault_that_nobody_resets_leaves_the_lot_incomplete_and_nothing_else_broken(tmp_path):
     found = fly(tmp_path / "run", **SHAPES["a crash that nobody resets"])
-    assert found.verdicts["lot completes"] == "unknown"
-    assert "nobody pressed reset" in found.results["lot completes"].text
+    assert found.violated == {"lot completes"}
     assert found.verdicts["crashes end in soft error"] == "holds"
+    assert found.results["the cell comes back"].text == "nobody pressed reset after the scenario's kill"
 
 
 def test_the_opt_in_oracles_are_judged_only_when_named(tmp_path):

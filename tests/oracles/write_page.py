@@ -29,13 +29,18 @@ operation (see the quirks in [protocol.md](protocol.md)).
 - A touchdown begins with the handler's contact and ends before the next one. What a device's result, values, options
   and bins are compared with is always of the same touchdown, so nothing of another device, site or lot passes.
 - Deadlines are those of the protocol tables, or of `cell: {timeouts: ...}` in the scenario.
-- What the scenario itself does is no broken promise. Where a fault, or one of its effects, concerns a site in a
-  touchdown, promises of that site's program about that touchdown are not judged (results, records, values, options,
-  peripherals, result deadline), and its exit code is its own affair. Promises of everybody else still are: crashes end
-  in soft error, deadlines are kept, the STDF file is recoverable, nothing is left behind, the cell comes back.
-- `lot completes` is unknown when a fault of the scenario ended in a soft error that nobody reset.
-- After a fault that hinders writing (disk full, read-only folder, leftover file) `stdf agrees` is unknown, and
-  `stdf is recoverable` asks only that the file is right as far as it goes.
+- What the scenario itself does is no broken promise. Where a fault (`fault` event) or one of its effects (`effect`
+  event) concerns a site in a touchdown, promises of that site's program about that touchdown are not judged (results,
+  records, values, options, peripherals, result deadline), nor is its next exit code. Promises of everybody else still
+  are: crashes end in soft error, deadlines are kept, the STDF file is recoverable, nothing is left behind, the cell
+  comes back. A fault that waits for its message concerns nobody before it strikes; a result that it delayed or copied
+  is not judged where it arrives.
+- `lot completes` is no promise of a program but what the floor wants: an incomplete lot violates it, whoever caused it.
+- `the cell comes back` asks for a reset by the operator after the faults are over. Without one, and for a fault that
+  never ends (disk full for good), it is unknown.
+- The STDF file may lack results that are malformed or of another device (the master refuses them), that a fault
+  tampered with, or that came while a fault hindered writing (disk full, read-only folder, leftover file); after such a
+  fault of the file `stdf agrees` is unknown.
 
 ## Limits
 
