@@ -98,7 +98,7 @@ def test_show_tells_the_story_of_a_run_that_did_not_go_well(capsys: Capture, run
     lines = output(capsys, "show", run_dir)
     told = {line.split(":")[0]: line for line in lines if line.startswith(("what", "when", "whose"))}
     fault = first(Run(run_dir), "fault")
-    assert told["what is open"].startswith("what is open: “lot completes” could not be judged: 18 of 50")
+    assert told["what failed"].startswith("what failed:  “lot completes” is broken: 18 of 50")
     assert told["when"].startswith("when:         At 2.700 s of simulated time, in touchdown 10")
     assert told["whose fault"].startswith("whose fault:  Nobody in the cell: the scenario itself killed the test")
     assert told["whose fault"].endswith(f" [{fault}]")
