@@ -6,7 +6,8 @@ import math
 from drycell.sim.cli.output import print_text
 from drycell.sim.cli.parsing import UsageError
 from drycell.sim.errors import DrycellError
-from drycell.sim.report import text
+from drycell.sim.report import collect, text
+from drycell.sim.report.story import tell
 from drycell.sim.runs import Run
 from drycell.sim.scenario.words import seconds
 
@@ -33,6 +34,12 @@ def show_events(run: Run, arguments: argparse.Namespace) -> int:
     for line in listing:
         print_text(line)
     return 0
+
+
+def print_story(run: Run) -> None:
+    """Print what failed, when, and whose fault it was."""
+    for line in text.story_lines(tell(collect(run))):
+        print_text(line)
 
 
 def _time(word: str | None, option: str) -> int | None:

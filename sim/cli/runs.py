@@ -67,6 +67,10 @@ def show(arguments: argparse.Namespace) -> int:
         print_json({**summary(run), "problem": failure.get("text")} if result is None else result.to_json())
         return 0
     print_run(run.scenario().name, run, result, run.counts())
+    if run.journal.is_file() and (result is None or result.verdict != "holds"):
+        from drycell.sim.cli.events import print_story
+
+        print_story(run)
     return 0
 
 

@@ -91,11 +91,13 @@ def meaning(fault: Notable) -> str:
 def proof(collected: Collected, oracle: OracleResult) -> int:
     """The event to explain: the moment that the oracle's sentence names, else its last piece of evidence; 0 for none.
 
-    A lot that came back from the soft error in the evidence did not fail of it, but of the last one.
+    A lot that came back from the soft error in the evidence did not fail of it, but of the last one; and one that
+    stood in soft error until the run's limit did not fail of the limit.
     """
     named = _PLACE.search(oracle.text)
     seq = int(named[1]) if named and int(named[1]) in oracle.evidence else max(oracle.evidence, default=0)
-    if oracle.name == "lot completes" and (not seq or collected.notable.ready_after(seq)):
+    stopped = any(event.seq == seq and _is_limit(event) for event in collected.notable.of_kind("problem"))
+    if oracle.name == "lot completes" and (not seq or stopped or collected.notable.ready_after(seq)):
         troubles = (event.seq for event in collected.notable.events if _is_trouble(event))
         return next((trouble for trouble in troubles if not collected.notable.ready_after(trouble)), seq)
     return seq

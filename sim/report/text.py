@@ -14,6 +14,8 @@ from pathlib import Path
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import Event, read
 from drycell.sim.report import lanes, words
+from drycell.sim.report.phrases import Line
+from drycell.sim.report.story import Story
 from drycell.sim.report.timeline import BAD_STATES
 
 TEXT_WIDTH = 56
@@ -85,6 +87,24 @@ def column_log(journal: Path, wanted: Filter, sites: tuple[str, ...]) -> Iterato
         row[place[lanes.lane_of(event.actor)]] = letter
         told = words.one_line(text, TEXT_WIDTH)
         yield f"{event.seq:>8}  {event.t_ns / 1e9:>14.6f}  {''.join(row)}  {told}"
+
+
+def story_lines(story: Story) -> Iterator[str]:
+    """The story of a run, a paragraph per finding, events in brackets."""
+    for finding in story.findings:
+        title = "what failed" if finding.oracle.verdict == "violated" else "what is open"
+        rows = ((title, finding.what), ("when", finding.when), ("whose fault", finding.whose))
+        yield ""
+        for name, line in rows:
+            yield f"{name + ':':<14}{line.text}{_numbers(line)}"
+        yield from (f"{'':<14}{line.text}{_numbers(line)}" for line in finding.chain)
+    if story.remarks:
+        yield ""
+    yield from (f"{line.text}{_numbers(line)}" for line in story.remarks)
+
+
+def _numbers(line: Line) -> str:
+    return f" [{', '.join(map(str, line.seqs[:6]))}]" if line.seqs else ""
 
 
 def pattern(text: str) -> re.Pattern[str]:

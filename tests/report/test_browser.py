@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from drycell.sim.cell.result import OracleResult
 from drycell.sim.report import collect, write_report
 from drycell.sim.runs import Run
 from tests.report.browser import Page, browser
@@ -106,7 +107,10 @@ def test_a_hundred_thousand_events_scroll_filter_and_jump(page: Page, tmp_path: 
 
 
 def test_a_run_with_an_open_question_opens(page: Page, tmp_path: Path) -> None:
-    opened(page, write_report(flown(tmp_path / "run", timeline=[KILL])))
+    made = MadeUp(tmp_path / "run", devices=10)
+    made.begin()
+    made.state("master", "ready", "softerror", message="the test program of site 0 crashed")
+    opened(page, write_report(made.end(OracleResult("lot completes", "unknown", (), "nobody pressed reset", True))))
     assert page.run("document.querySelector('.badge').textContent") == "? unknown"
     assert page.run("document.querySelector('.finding dt').textContent") == "What is open"
     assert page.run(SELECTED).endswith(" · master · state")

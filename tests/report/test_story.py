@@ -24,10 +24,10 @@ def test_a_killed_program_and_nobody_to_press_reset(tmp_path: Path) -> None:
     (fault,) = collected.notable.of_kind("fault")
     when = clock(fault.t_ns)
     (finding,) = tell(collected).findings
-    assert finding.oracle.verdict == "unknown"
+    assert finding.oracle.verdict == "violated"
     assert finding.what.text == (
-        "“lot completes” could not be judged: 18 of 50 devices were sorted;"
-        " nobody pressed reset after the scenario's kill."
+        "“lot completes” is broken: 18 of 50 devices were sorted;"
+        " the test program of site 1 crashed while the master was awaiting_testing."
     )
     assert finding.when.text == (
         f"At {when} of simulated time, in touchdown 10 (part 19 on site 0 and part 20 on site 1),"
@@ -132,6 +132,17 @@ def test_without_a_cause_the_subject_of_the_promise_is_named(tmp_path: Path) -> 
         "The handler, as far as the journal tells",
         "The test program of site 0, as far as the journal tells",
     ]
+
+
+def test_a_promise_that_stays_open_after_a_soft_error_is_explained_too(tmp_path: Path) -> None:
+    made = MadeUp(tmp_path / "run", devices=10)
+    made.begin()
+    made.event("fault", "timeline", fault="kill", step=1, site="0", signal="SIGKILL")
+    trouble = made.state("master", "ready", "softerror", message="the test program of site 0 crashed")
+    (finding,) = told(made, OracleResult("lot completes", "unknown", (), "nobody pressed reset", True)).findings
+    assert finding.what.text == "“lot completes” could not be judged: nobody pressed reset."
+    assert finding.what.seqs == (trouble,)
+    assert finding.whose.text.startswith("Nobody in the cell: the scenario itself killed the test program of site 0")
 
 
 def test_an_answer_that_could_not_be_given_is_a_remark(tmp_path: Path) -> None:

@@ -94,6 +94,16 @@ def test_a_wrong_filter_is_one_sentence(
     assert line.startswith(sentence)
 
 
+def test_show_tells_the_story_of_a_run_that_did_not_go_well(capsys: Capture, run_dir: Path) -> None:
+    lines = output(capsys, "show", run_dir)
+    told = {line.split(":")[0]: line for line in lines if line.startswith(("what", "when", "whose"))}
+    fault = first(Run(run_dir), "fault")
+    assert told["what failed"].startswith("what failed:  “lot completes” is broken: 18 of 50")
+    assert told["when"].startswith("when:         At 2.700 s of simulated time, in touchdown 10")
+    assert told["whose fault"].startswith("whose fault:  Nobody in the cell: the scenario itself killed the test")
+    assert told["whose fault"].endswith(f" [{fault}]")
+
+
 def test_the_report_is_written_and_its_path_printed(capsys: Capture, run_dir: Path, tmp_path: Path) -> None:
     assert output(capsys, "report", run_dir) == [str(run_dir / "report.html")]
     assert (run_dir / "report.html").read_text("utf-8").startswith("<!doctype html>")
