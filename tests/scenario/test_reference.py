@@ -19,9 +19,9 @@ def test_the_example_is_a_scenario_and_the_steps_are_steps() -> None:
     example = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0]
     scenario = from_text(example)
     assert scenario.devices.size == 50
-    triggers = re.findall(r"^\| `((?:at|when): .*?)` \|", text, re.MULTILINE)
+    triggers = re.findall(r"^\| `((?:at|when|every): .*?)` \|", text, re.MULTILINE)
     actions = re.findall(r"^\| `(do: .*?)` \|", text, re.MULTILINE)
-    assert len(triggers) == 5 and len(actions) == 6
+    assert len(triggers) == 9 and len(actions) == 7
     for trigger in triggers:
         for action in actions:
             from_text(f"drycell: 1\nname: x\ncell: {{sites: 2}}\ntimeline:\n- {{{trigger}, {action}}}\n")
