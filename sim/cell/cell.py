@@ -263,8 +263,12 @@ class Cell:
         """Tell real programs in virtual time which ports are the cell's."""
         if self.lockstep is not None:
             self.lockstep.open_port(self._broker.port)
-            for instrument in self._instruments.values():
-                self.lockstep.open_port(int(instrument.address.rpartition(":")[2]))
+            ports = {name: int(one.address.rpartition(":")[2]) for name, one in self._instruments.items()}
+            for port in ports.values():
+                self.lockstep.open_port(port)
+            for address, name in self._scenario.hosts.items():
+                host, colon, port_text = address.rpartition(":")
+                self.lockstep.map_host(host if colon else address, int(port_text) if colon else 0, ports[name])
 
     def _surface_errors(self) -> None:
         """An exception in any callback of the loop is an error of ours: it ends the run instead of being logged."""
@@ -320,8 +324,6 @@ class Cell:
                 await instrument.stop()
         for task in self.tasks:
             task.cancel()
-        if isinstance(self.programs, ProcessPrograms):
-            self.programs.close()
         await self._broker.stop()
         self.stdf.close()
 

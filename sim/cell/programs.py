@@ -1,7 +1,6 @@
 """How control's programs come to life: modelled on the kernel, or as real processes."""
 
 import signal
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,8 +52,8 @@ class ModelPrograms:
         self.running: dict[str, ModelledSequencer] = {}
         self.endings = _Endings(kernel.journal.record)
 
-    def start(self, site: str, params: Json, on_exit: OnExit, *, reachable: bool = True) -> Running:
-        """Start the model of ``site``'s program; ``reachable`` False: it will never find the broker."""
+    def start(self, site: str, params: Json, on_exit: OnExit) -> Running:
+        """Start the model of ``site``'s program."""
         table = {int(hard): tuple(int(soft) for soft in softs) for hard, softs in params["bin_table"].items()}
         record = self._kernel.journal.record
         record("launch", f"program{site}", script=params["testapp_script_path"])
@@ -67,8 +66,6 @@ class ModelPrograms:
             on_exit(code, last_words)
 
         program = self._make(site, table, ended)
-        if not reachable:
-            program.stay_away()
         self.running[site] = program
         return program
 
@@ -151,16 +148,12 @@ class ProcessPrograms:
         self._lockstep = lockstep
         self._topics = topics
         self._silent: set[str] = set()
-        self._deaf: socket.socket | None = None
         self.running: dict[str, _RealProgram] = {}
         self.endings = _Endings(kernel.journal.record)
         kernel.journal.watch(self._listen)
 
-    def start(self, site: str, params: Json, on_exit: OnExit, *, reachable: bool = True) -> Running:
-        """Start the program of ``site``; raises DrycellError when the system refuses.
-
-        ``reachable`` False: the port it is told takes connections and never says a word.
-        """
+    def start(self, site: str, params: Json, on_exit: OnExit) -> Running:
+        """Start the program of ``site``; raises DrycellError when the system refuses."""
         request = LaunchRequest(
             site=site,
             python=self._python,
@@ -168,7 +161,7 @@ class ProcessPrograms:
             cwd=Path(params["cwd"].replace(RUN, str(self._launcher.run_dir), 1)),
             device_id=self._topics.device,
             broker_host=self._broker.host,
-            broker_port=self._broker.port if reachable else self._deaf_port(),
+            broker_port=self._broker.port,
             bin_table=params["bin_table"],
             script_args=params["testapp_script_args"],
             extra_env={**self._environment(), **self._enrol(site)},
@@ -245,17 +238,6 @@ class ProcessPrograms:
                 stderr.write((line * (count // len(line) + 1))[:count])
         return program is not None
 
-    def close(self) -> None:
-        """Give back what :meth:`start` has opened; idempotent."""
-        deaf, self._deaf = self._deaf, None
-        if deaf is not None:
-            deaf.close()
-
-    def _deaf_port(self) -> int:
-        if self._deaf is None:
-            self._deaf = socket.create_server(("127.0.0.1", 0))
-        return int(self._deaf.getsockname()[1])
-
 
 class HinderedPrograms:
     """Programs whose next start a fault may delay, or keep from the broker."""
@@ -264,19 +246,30 @@ class HinderedPrograms:
         self._kernel = kernel
         self._inner = inner
         self._hindrances: dict[str, float | None] = {}
+        self._barred: set[str] = set()
 
     def hinder(self, site: str, delay_s: float | None) -> None:
-        """The next program of ``site`` comes up ``delay_s`` later; None: it never finds the broker."""
+        """The next program of ``site`` comes up ``delay_s`` later; None: the broker never hears it."""
         self._hindrances[site] = delay_s
+
+    def is_barred(self, site: str) -> bool:
+        """Whether the broker must not hear the program that runs on ``site`` now."""
+        return site in self._barred
 
     def start(self, site: str, params: Json, on_exit: OnExit) -> Running:
         """Start the program of ``site``; raises DrycellError when the system refuses."""
         if site not in self._hindrances:
             return self._inner.start(site, params, on_exit)
         delay_s = self._hindrances.pop(site)
-        if delay_s is None:
-            return self._inner.start(site, params, on_exit, reachable=False)
-        return _Late(self._kernel, delay_s, lambda: self._inner.start(site, params, on_exit), on_exit)
+        if delay_s is not None:
+            return _Late(self._kernel, delay_s, lambda: self._inner.start(site, params, on_exit), on_exit)
+
+        def ended(code: int, last_words: str) -> None:
+            self._barred.discard(site)
+            on_exit(code, last_words)
+
+        self._barred.add(site)
+        return self._inner.start(site, params, ended)
 
 
 class _Late:

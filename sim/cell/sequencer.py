@@ -98,7 +98,6 @@ class ModelledSequencer:
         self._answer: simpy.Event | None = None
         self._client: MemoryClient
         self._frozen: simpy.Event | None = None
-        self._reachable = True
         self._retry_s = RECONNECT_S[0]
         self._unfinished: dict[simpy.Event, tuple[str, bytes]] = {}
         nothing = {"begin_cycle": lambda: None, "send_summary": lambda: None, "tear_down": lambda: None}
@@ -138,14 +137,10 @@ class ModelledSequencer:
                 self._client.thaw()
             frozen.succeed()
 
-    def stay_away(self) -> None:
-        """Never get through to the broker. Only before the first CONNECT."""
-        self._reachable = False
-
     # life and death ------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        if self._ended or not self._reachable:
+        if self._ended:
             return
         if self._frozen is not None:
             self._frozen.callbacks.append(lambda _: self._connect())

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,18 @@ from drycell.sim.cell.seams import Seams
 from drycell.sim.cell.stdf_file import StdfFile
 from drycell.sim.cell.tcc import TestCellController
 from drycell.sim.errors import DrycellError
-from drycell.sim.faults import Devices, Files, Floor, Links, MessageRule, PacketRule, Programs, ReplyRule, Stage
+from drycell.sim.faults import (
+    Devices,
+    Files,
+    Floor,
+    Links,
+    MessageRule,
+    Packet,
+    PacketRule,
+    Programs,
+    ReplyRule,
+    Stage,
+)
 from drycell.sim.hooks import Device, Population
 from drycell.sim.kernel import Event, Kernel, ns, stream
 
@@ -187,6 +199,13 @@ class StagePrograms:
 
     def hinder(self, site: int, delay_s: float | None) -> None:
         self._hindered.hinder(str(site), delay_s)
+        if delay_s is None:
+            self._hands.seams.on_packets(partial(self._barred, str(site)))
+
+    def _barred(self, site: str, packet: Packet) -> Sequence[tuple[int, bytes]] | None:
+        name = f"testapp.{self._hands.topics.device}.{site}".encode()
+        is_its = packet.kind == "CONNECT" and packet.inbound and name in packet.raw
+        return [] if is_its and self._hindered.is_barred(site) else None
 
     def abandon(self, site: int) -> None:
         control: Control = self._hands.cell.control(site)

@@ -53,7 +53,7 @@ class Programs(Protocol):
         """The program writes ``count`` bytes to its standard error."""
 
     def hinder(self, site: int, delay_s: float | None) -> None:
-        """The program of the next start comes up ``delay_s`` later than usual; None: it never finds the broker."""
+        """The program of the next start comes up ``delay_s`` later than usual; None: its CONNECT never arrives."""
 
     def abandon(self, site: int) -> None:
         """The control of ``site`` dies and comes back, and knows nothing of the program it had started."""

@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from drycell.sim.oracles.expectations import markdown
+
 PAGE = Path(__file__).parents[2] / "docs" / "oracles.md"
 HEAD = """# Oracles
 
@@ -54,6 +56,14 @@ operation (see the quirks in [protocol.md](protocol.md)).
 ## All oracles
 
 """
+SENTENCES_HEAD = """
+## Sentences
+
+Under `expect` a sentence of one of these forms is an oracle of its own, always required. `<role>` is master, handler,
+`control of site N` or `program of site N`; a duration counts from the scenario's first fault, or from the beginning of
+the run when it has none.
+
+"""
 MUTANTS_HEAD = """
 ## Mutants
 
@@ -85,7 +95,17 @@ def mutants_table(tripped: Mapping[str, set[str]]) -> str:
 
 def page(tripped: Mapping[str, set[str]]) -> str:
     """The whole page."""
-    return HEAD + oracles_table() + "\n" + MUTANTS_HEAD + mutants_table(tripped) + "\n"
+    return (
+        HEAD
+        + oracles_table()
+        + "\n"
+        + SENTENCES_HEAD
+        + markdown()
+        + "\n"
+        + MUTANTS_HEAD
+        + mutants_table(tripped)
+        + "\n"
+    )
 
 
 def main() -> None:
