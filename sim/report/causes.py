@@ -125,20 +125,23 @@ def find(collected: Collected, oracle: OracleResult) -> Cause:
 
 
 def _lasting(collected: Collected, first: int, last: int) -> Notable | None:
-    """The last fault before event ``first`` that was still at work at event ``last``.
-
-    A fault that can last says how long (``for``; not at all: for good), unless it strikes a counted number of times.
-    """
+    """The last fault before event ``first`` that was still at work at event ``last``."""
     now_ns = collected.timeline.time_of(last) or 0
-    faults: list[Notable] = list(collected.notable.of_kind("fault"))
-    for fault in reversed(faults):
-        known = PALETTE.get(str(fault.fields.get("fault")))
-        if fault.seq >= first or known is None or "for_s" not in known.model_fields or "count" in fault.fields:
-            continue
-        length_s = fault.fields.get("for")
-        if not isinstance(length_s, int | float) or fault.t_ns + length_s * 1e9 > now_ns:
-            return fault
-    return None
+    faults = [fault for fault in collected.notable.events if fault.kind == "fault" and fault.seq < first]
+    lasting = [fault for fault in faults if _lasts(fault, now_ns)]
+    return lasting[-1] if lasting else None
+
+
+def _lasts(fault: Notable, now_ns: int) -> bool:
+    """Whether a fault was at work at ``now_ns``.
+
+    One that can last says how long (``for``; not at all: for good), unless it strikes a counted number of times.
+    """
+    known = PALETTE.get(str(fault.fields.get("fault")))
+    if known is None or "for_s" not in known.model_fields or "count" in fault.fields:
+        return False
+    length_s = fault.fields.get("for")
+    return not isinstance(length_s, int | float) or bool(fault.t_ns + length_s * 1e9 > now_ns)
 
 
 def _tell_lasting(collected: Collected, fault: Notable) -> str:
