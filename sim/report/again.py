@@ -11,6 +11,8 @@ from importlib.util import find_spec
 
 from drycell.sim.report.collected import Collected
 
+_REPLAY = "drycell.sim.cli.replay"
+"""The module of the verb ``drycell replay``; without it, a scenario is run again."""
 _PLAIN = re.compile(r"[\w./@+-]+")
 _PATHS = ("definitions", "path", "python")
 
@@ -18,7 +20,7 @@ _PATHS = ("definitions", "path", "python")
 def command(collected: Collected) -> str:
     """One line for a shell."""
     where = str(collected.run.path)
-    if find_spec("drycell.sim.replay") is not None:
+    if find_spec(_REPLAY) is not None:
         return shlex.join(["drycell", "replay", where])
     words = ["drycell", "run", f"{where}/scenario.json"]
     if collected.scenario is not None:

@@ -17,7 +17,7 @@ from drycell.sim.faults import PALETTE
 from drycell.sim.report.collected import Collected
 from drycell.sim.report.lanes import MASTER, SCENARIO, called, program_lane
 from drycell.sim.report.notable import Notable
-from drycell.sim.report.phrases import Line, clock, listed, sentence
+from drycell.sim.report.phrases import Line, clock, counted, listed, sentence
 from drycell.sim.report.timeline import BAD_STATES
 from drycell.sim.report.words import ending
 
@@ -77,7 +77,7 @@ def deed(fault: Notable) -> str:
     if fields.get("fault") in ("kill", "signal"):
         name = str(fields.get("signal", "SIGKILL"))
         return f"{_SIGNALS.get(name, 'sent a signal to {}').format(whom)} ({name})"
-    where = f" into {whom}" if site is not None else ""
+    where = f" on site {site}" if site is not None else ""
     return f"injected the fault “{fields.get('fault')}”{where}"
 
 
@@ -111,11 +111,42 @@ def find(collected: Collected, oracle: OracleResult) -> Cause:
     """The cause of a violation."""
     seq = proof(collected, oracle)
     events = before(collected, seq) if seq else []
+    lasting = _lasting(collected, events[0].seq if events else seq, seq)
+    blamed = None
+    if lasting is not None:
+        blamed = Cause(Line(_tell_lasting(collected, lasting), (lasting.seq,)), lasting)
+        if PALETTE[lasting.fields["fault"]].layer != "instrument" and not any(map(_is_fault, events)):
+            return blamed
     for fits, tell in _CAUSES:
         for event in events:
             if fits(event):
                 return Cause(Line(tell(collected, event), (event.seq,)), event)
-    return Cause(Line(_by_oracle(collected, oracle), oracle.evidence))
+    return blamed or Cause(Line(_by_oracle(collected, oracle), oracle.evidence))
+
+
+def _lasting(collected: Collected, first: int, last: int) -> Notable | None:
+    """The last fault before event ``first`` that was still at work at event ``last``."""
+    now_ns = collected.timeline.time_of(last) or 0
+    faults = [fault for fault in collected.notable.events if fault.kind == "fault" and fault.seq < first]
+    lasting = [fault for fault in faults if _lasts(fault, now_ns)]
+    return lasting[-1] if lasting else None
+
+
+def _lasts(fault: Notable, now_ns: int) -> bool:
+    """Whether a fault was at work at ``now_ns``.
+
+    One that can last says how long (``for``; not at all: for good), unless it strikes a counted number of times.
+    """
+    known = PALETTE.get(str(fault.fields.get("fault")))
+    if known is None or "for_s" not in known.model_fields or "count" in fault.fields:
+        return False
+    length_s = fault.fields.get("for")
+    return not isinstance(length_s, int | float) or bool(fault.t_ns + length_s * 1e9 > now_ns)
+
+
+def _tell_lasting(collected: Collected, fault: Notable) -> str:
+    text = f"Nobody in the cell: the scenario itself {deed(fault)} at {clock(fault.t_ns)}, and it was still at work."
+    return text + meaning(fault) + _aftermath(collected, fault)
 
 
 # what can be a cause, the most telling first ----------------------------------------------------------------------
@@ -176,7 +207,7 @@ def _aftermath(collected: Collected, event: Notable) -> str:
         if not operated and not resets:
             text += ", and nobody pressed reset (cell.operator.resets is 0), so the lot stayed where it was."
         elif operated:
-            text += f", and did not come back although reset was pressed ({len(operated)} times)."
+            text += f", and did not come back although reset was pressed ({counted(len(operated), 'time')})."
         else:
             text += f", and nobody pressed reset any more (cell.operator.resets is {resets})."
     return text

@@ -7,6 +7,7 @@ Rules
 - Where the journal does not say whose fault it was, the story says so.
 """
 
+import re
 from dataclasses import dataclass
 
 from drycell.sim.cell.result import OracleResult
@@ -116,7 +117,7 @@ def _finding(collected: Collected, oracle: OracleResult) -> Finding:
 
 def _message_at(chain: list[Line], seq: int) -> str:
     text = next((line.text for line in chain if line.seqs == (seq,)), "")
-    return text.rpartition(": ")[2]
+    return re.sub(r"^.*? → \w+:? ?", "", text)
 
 
 def _when(collected: Collected, seq: int, cause: Notable | None) -> Line:

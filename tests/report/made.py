@@ -19,11 +19,11 @@ UNLOAD = {"when": {"part": 20}, "do": {"operator": "unload"}}
 Json = dict[str, Any]
 
 
-def flown(folder: Path, **overrides: Any) -> Run:
-    """A lot of the demo through the modelled cell; ``overrides``: keys of the scenario, ``__`` for the dot."""
+def flown(folder: Path, *, file: Path = DEMO, **overrides: Any) -> Run:
+    """A lot of the demo (or of another scenario file) through the modelled cell; ``overrides``: keys of the scenario, ``__`` for the dot."""
     changes = {key.replace("__", "."): value for key, value in {"rung": "model", **overrides}.items()}
-    scenario = load(DEMO, changes)
-    run = RunStore().new(scenario, DEMO, out=folder)
+    scenario = load(file, changes)
+    run = RunStore().new(scenario, file, out=folder)
     run.finish(run_cell(scenario, run.path))
     return run
 

@@ -168,7 +168,8 @@ def test_payloads_are_kept_around_the_evidence_only(tmp_path: Path) -> None:
     assert collected.excerpts[proof]["to"] == "softerror"
 
 
-def test_the_command_runs_the_same_run_again(tmp_path: Path) -> None:
+def test_the_command_runs_the_same_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drycell.sim.report.again.find_spec", lambda name: None)
     run = flown(tmp_path / "run", seed=11, devices__size=4)
     words = command(collect(run)).split()
     assert words[:3] == ["drycell", "run", f"{tmp_path}/run/scenario.json"]
@@ -177,6 +178,13 @@ def test_the_command_runs_the_same_run_again(tmp_path: Path) -> None:
     run_cell(again, tmp_path / "again")
     events = [path.read_bytes().split(b"\n", 1)[1] for path in (run.journal, tmp_path / "again" / "journal.jsonl")]
     assert events[0] == events[1]  # the headers differ: they name the scenario by its hash, paths and all
+
+
+def test_the_command_replays_where_that_is_possible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drycell.sim.report.again.find_spec", lambda name: object())
+    made = MadeUp(tmp_path / "a run", devices=2)
+    made.journal.close()
+    assert command(collect(made.run)) == f"drycell replay '{tmp_path}/a run'"
 
 
 def test_devices_are_told_with_measured_and_true_values(tmp_path: Path) -> None:

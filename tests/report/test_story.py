@@ -8,7 +8,7 @@ from drycell.sim.cell.result import OracleResult
 from drycell.sim.report import collect
 from drycell.sim.report.phrases import clock, counted, listed, sentence
 from drycell.sim.report.story import Story, tell
-from tests.report.made import KILL, MadeUp, flown
+from tests.report.made import KILL, ROOT, MadeUp, flown
 
 
 def told(made: MadeUp, *oracles: OracleResult) -> Story:
@@ -57,9 +57,7 @@ def test_a_killed_program_that_the_operator_got_over(tmp_path: Path) -> None:
 def test_a_fault_of_the_palette_is_explained_in_the_palettes_words(tmp_path: Path) -> None:
     late = {"when": {"site": 1, "says": "testing", "nth": 5}, "do": {"late_result": 1, "by": "31s"}}
     (finding,) = tell(collect(flown(tmp_path / "run", timeline=[late]))).findings
-    assert (
-        "the scenario itself injected the fault “late_result” into the test program of site 1" in finding.whose.text
-    )
+    assert "the scenario itself injected the fault “late_result” on site 1" in finding.whose.text
     assert "(It means: a result comes late:" in finding.whose.text
     assert finding.when.text.endswith("; it began 30.000 s earlier.")
     assert any("master: TIMEOUT in awaiting_results after 30 s" in line.text for line in finding.chain)
@@ -235,3 +233,18 @@ def test_it_is_said_whose_fault_it_was(tmp_path: Path, changes: dict[str, object
     finding = tell(collect(flown(tmp_path / "run", **changes))).findings[0]
     assert finding.oracle.name == "lot completes"
     assert finding.whose.text == whose
+
+
+@pytest.mark.parametrize(
+    ("scenario", "deed"),
+    [
+        ("disk_full_for_good", "the scenario itself injected the fault “disk_full”"),
+        ("handler_jam_for_good", "the scenario itself injected the fault “handler_jam”"),
+        ("tcc_gone_for_good", "the scenario itself injected the fault “tcc_gone”"),
+        ("kill_without_reset", "the scenario itself killed the test program of site 0 (SIGKILL)"),
+    ],
+)
+def test_shipped_scenarios_that_fail_are_explained(tmp_path: Path, scenario: str, deed: str) -> None:
+    run = flown(tmp_path / "run", file=ROOT / "scenarios" / "faults" / f"{scenario}.yaml", pace="virtual")
+    findings = {finding.oracle.name: finding for finding in tell(collect(run)).findings}
+    assert deed in findings["lot completes"].whose.text
