@@ -13,6 +13,7 @@ from drycell.sim.report.story import Finding, Story
 
 _SIGNS = {"holds": "✓", "violated": "✕", "unknown": "?"}
 _MOST_OUTPUT = 200_000
+_MOST_UNFOLDED = 12
 _LINKS = (
     *(("happened", "What happened"), ("timeline", "Timeline"), ("devices", "Devices"), ("tests", "Tests")),
     *(("stdf", "STDF"), ("output", "Output"), ("environment", "Environment")),
@@ -111,10 +112,11 @@ def _promises(oracles: Iterable[OracleResult]) -> Element:
                 E("td", None, oracle.text, *events),
             )
         )
+    unfolded = {"open": ""} if len(rows) <= _MOST_UNFOLDED else {}
     closed = E("summary", None, f"All {len(rows)} promises")
     return E(
         "details",
-        {"open": "", "class": "promises"},
+        {"class": "promises", **unfolded},
         closed,
         _wide(_table(("Verdict", "Promise", "", "Answer"), rows)),
     )

@@ -248,3 +248,9 @@ def test_shipped_scenarios_that_fail_are_explained(tmp_path: Path, scenario: str
     run = flown(tmp_path / "run", file=ROOT / "scenarios" / "faults" / f"{scenario}.yaml", pace="virtual")
     findings = {finding.oracle.name: finding for finding in tell(collect(run)).findings}
     assert deed in findings["lot completes"].whose.text
+
+
+def test_the_whole_message_of_the_soft_error_is_told(tmp_path: Path) -> None:
+    run = flown(tmp_path / "run", file=ROOT / "scenarios" / "faults" / "disk_full_for_good.yaml", pace="virtual")
+    headline = tell(collect(run)).headline
+    assert headline.endswith("the result of site 0 cannot be written to the STDF file: No space left on device.")
