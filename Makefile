@@ -2,17 +2,30 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CORE := $(VENV)/.core
 READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help demo test lint bench clean
 help:
-	@echo "make demo [OFFLINE=1]  a lot through a simulated cell;  make test  all checks;  make bench  measurements"
+	@echo "make demo            a lot of devices through a simulated cell, with a real Semi-ATE test program"
+	@echo "make demo OFFLINE=1  the same with a modelled program: no Semi-ATE packages, a few seconds"
+	@echo "make test            all checks"
+	@echo "make bench           measurements, one table after another"
+	@echo "make clean           remove what these made (environments, caches)"
 
-$(READY): pyproject.toml setup.py
-	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'drycell needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...')"
+$(CORE): pyproject.toml setup.py
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] and 'drycell needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...')"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
-	touch $@
+	$(PIP) -e .
+	@touch $@
+
+$(READY): $(CORE)
+	$(PIP) -e ".[dev]"
+	@touch $@
+
+demo: $(CORE)
+	$(BIN)/drycell run scenarios/demo.yaml$(if $(filter-out 0,$(OFFLINE)), --rung model)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -22,5 +35,8 @@ lint: $(READY)
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+bench: $(READY)
+	@for file in tests/bench/bench_*.py; do echo; echo "== $$file"; PYTHONPATH=. $(BIN)/python $$file || exit 1; done
+
 clean:
-	rm -rf $(VENV) .cache build *.egg-info
+	rm -rf $(VENV) .cache build dist *.egg-info

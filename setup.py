@@ -8,5 +8,5 @@ setup(
     package_dir={"drycell": "drycell", **{f"drycell.{room}": room for room in ROOMS}},
     packages=["drycell"]
     + [f"drycell.{name}" for room in ROOMS for name in (room, *(f"{room}.{p}" for p in find_packages(room)))],
-    package_data={"drycell": ["py.typed"], "": ["*.json", "*.yaml", "LICENSE"]},
+    package_data={"drycell": ["py.typed"], "": ["*.json", "*.yaml", "LICENSE"], "drycell.sim.report": ["assets/*"]},
 )

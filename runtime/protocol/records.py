@@ -5,7 +5,7 @@ Shapes as measured on packages 1.0.17.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 Json = dict[str, Any]
 
@@ -23,96 +23,69 @@ def pir(site_num: int) -> Json:
     return _record("PIR", 5, 10, HEAD_NUM=0, SITE_NUM=site_num)
 
 
-def _format(fmt: str) -> str:
-    return f"%7{fmt}"
+class Parametric(Protocol):
+    """An output parameter, as records show it; limits and specs in the unit that the test writes."""
+
+    @property
+    def test_num(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def limits(self) -> tuple[float, float]: ...
+    @property
+    def specs(self) -> tuple[float, float]: ...
+    @property
+    def exp10(self) -> int: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def fmt(self) -> str: ...
 
 
-def _limits(limits: tuple[float, float], specs: tuple[float, float], exp10: int, unit: str, fmt: str) -> Json:
-    text = _format(fmt)
-    scale = 10**exp10
+_BEFORE_RESULT = ("TEST_NUM", "HEAD_NUM", "SITE_NUM", "TEST_FLG", "PARM_FLG")
+_LIMITS = ("TEST_TXT", "ALARM_ID", "OPT_FLAG", "RES_SCAL", "LLM_SCAL", "HLM_SCAL", "LO_LIMIT", "HI_LIMIT")
+_FORMATS = ("C_RESFMT", "C_LLMFMT", "C_HLMFMT", "LO_SPEC", "HI_SPEC")
+_PTR_FIELDS = (*_BEFORE_RESULT, "RESULT", *_LIMITS, "UNITS", *_FORMATS)
+_MPR_FIELDS = (
+    *(*_BEFORE_RESULT, "RTN_ICNT", "RSLT_CNT", "RTN_STAT", "RTN_RSLT", *_LIMITS),
+    *("START_IN", "INCR_IN", "RTN_INDX", "UNITS", "UNITS_IN", *_FORMATS),
+)
+
+
+def _parametric(site_num: int, output: Parametric) -> Json:
+    """The fields that results of ``output`` share, of a device that passed."""
+    scale, fmt = 10**output.exp10, f"%7{output.fmt}"
     return {
+        "TEST_NUM": output.test_num,
+        "HEAD_NUM": 0,
+        "SITE_NUM": site_num,
+        "TEST_FLG": 0,
+        "PARM_FLG": 0,
+        "RTN_ICNT": 0,
+        "RSLT_CNT": 0,
+        "TEST_TXT": output.name,
+        "ALARM_ID": "",
         "OPT_FLAG": 2,
-        "RES_SCAL": -exp10,
-        "LLM_SCAL": -exp10,
-        "HLM_SCAL": -exp10,
-        "LO_LIMIT": limits[0] * scale,
-        "HI_LIMIT": limits[1] * scale,
-        "UNITS": unit if unit.isascii() else "",
-        "C_RESFMT": text,
-        "C_LLMFMT": text,
-        "C_HLMFMT": text,
-        "LO_SPEC": specs[0] * scale,
-        "HI_SPEC": specs[1] * scale,
+        **dict.fromkeys(("RES_SCAL", "LLM_SCAL", "HLM_SCAL"), -output.exp10),
+        "LO_LIMIT": output.limits[0] * scale,
+        "HI_LIMIT": output.limits[1] * scale,
+        "UNITS": output.unit if output.unit.isascii() else "",
+        **dict.fromkeys(("C_RESFMT", "C_LLMFMT", "C_HLMFMT"), fmt),
+        "LO_SPEC": output.specs[0] * scale,
+        "HI_SPEC": output.specs[1] * scale,
     }
 
 
-def ptr(
-    test_num: int,
-    site_num: int,
-    name: str,
-    limits: tuple[float, float],
-    specs: tuple[float, float],
-    exp10: int,
-    unit: str,
-    fmt: str,
-) -> Json:
-    """One parametric result, a template: TEST_FLG passed and RESULT None. Limits and specs in the test's own unit."""
-    return _record(
-        "PTR",
-        15,
-        10,
-        TEST_NUM=test_num,
-        HEAD_NUM=0,
-        SITE_NUM=site_num,
-        TEST_FLG=0,
-        PARM_FLG=0,
-        RESULT=None,
-        TEST_TXT=name,
-        ALARM_ID="",
-        **_limits(limits, specs, exp10, unit, fmt),
-    )
+def ptr(site_num: int, output: Parametric) -> Json:
+    """One parametric result, a template: passed, RESULT None."""
+    shared = _parametric(site_num, output)
+    return _record("PTR", 15, 10, **{name: shared.get(name) for name in _PTR_FIELDS})
 
 
-def mpr(
-    test_num: int,
-    site_num: int,
-    name: str,
-    limits: tuple[float, float],
-    specs: tuple[float, float],
-    exp10: int,
-    unit: str,
-    fmt: str,
-) -> Json:
-    """Several results of one output, a template as :func:`ptr`, with RSLT_CNT 0 and RTN_RSLT None."""
-    ends = _limits(limits, specs, exp10, unit, fmt)
-    return _record(
-        "MPR",
-        15,
-        15,
-        TEST_NUM=test_num,
-        HEAD_NUM=0,
-        SITE_NUM=site_num,
-        TEST_FLG=0,
-        PARM_FLG=0,
-        RTN_ICNT=0,
-        RSLT_CNT=0,
-        RTN_STAT=None,
-        RTN_RSLT=None,
-        TEST_TXT=name,
-        ALARM_ID="",
-        OPT_FLAG=ends.pop("OPT_FLAG"),
-        RES_SCAL=ends.pop("RES_SCAL"),
-        LLM_SCAL=ends.pop("LLM_SCAL"),
-        HLM_SCAL=ends.pop("HLM_SCAL"),
-        LO_LIMIT=ends.pop("LO_LIMIT"),
-        HI_LIMIT=ends.pop("HI_LIMIT"),
-        START_IN=None,
-        INCR_IN=None,
-        RTN_INDX=None,
-        UNITS=ends.pop("UNITS"),
-        UNITS_IN=None,
-        **ends,
-    )
+def mpr(site_num: int, output: Parametric) -> Json:
+    """Several results of one output, a template: passed, RSLT_CNT 0, RTN_RSLT None."""
+    shared = _parametric(site_num, output)
+    return _record("MPR", 15, 15, **{name: shared.get(name) for name in _MPR_FIELDS})
 
 
 _FTR_UNSET = ("CYCL_CNT", "REL_VADR", "REPT_CNT", "NUM_FAIL", "XFAIL_AD", "YFAIL_AD", "VECT_OFF")

@@ -1,9 +1,9 @@
 """Where a file is damaged and where it goes on: judged by trying, with bounded effort.
 
 Rules: a place is believed to be a record if it and the next records (``CHAIN`` in all, or up to the end of the file)
-are of known types and decode strictly. If the record before the bad place would be right with another length, that
-record is blamed (its REC_LEN is wrong), else the record at the bad place. Bytes that form believable records in the
-other byte order are a change of byte order.
+are of known types and decode strictly; where the length of a bad record leads, one right record is enough. If the
+record before the bad place would be right with another length, that record is blamed (its REC_LEN is wrong), else the
+record at the bad place. Bytes that form believable records in the other byte order are a change of byte order.
 """
 
 import re
@@ -79,10 +79,10 @@ def _decodes(window: Window, pos: int, end: int, order: Order) -> bool:
     return True
 
 
-def believable(window: Window, pos: int, order: Order) -> bool:
+def believable(window: Window, pos: int, order: Order, chain: int = CHAIN) -> bool:
     """Whether a chain of right records begins at ``pos``; at least one of them must be of a type with a layout."""
     proof = 0
-    for _ in range(CHAIN):
+    for _ in range(chain):
         code_at = pos + 2
         stop = whole(window, pos, order)
         if stop < 0:
@@ -137,17 +137,17 @@ def diagnose(window: Window, before: int, bad: int, order: Order, error: StdfErr
     there, found = search(window, before + 5 if before >= 0 else bad + 1, order)
     if not there:
         return None
-    if before >= 0 and (found < bad or window.data[bad : bad + 4] != bytes(4)):
+    blame = _wrong_length(window, bad, found, order) if found > bad else None
+    if blame is None and before >= 0 and (found < bad or window.data[bad : bad + 4] != bytes(4)):
         blame = _wrong_length(window, before, found, order)
-        if blame is not None:
-            return blame
+    if blame is not None:
+        return blame
     if found <= bad:
         there, found = search(window, bad + 1, order)
         if not there:
             return None
-    return _wrong_length(window, bad, found, order) or Finding(
-        bad, found, order, error.problem, error.right, error.record, error.field
-    )
+        blame = _wrong_length(window, bad, found, order)
+    return blame or Finding(bad, found, order, error.problem, error.right, error.record, error.field)
 
 
 def _skipped(window: Window, bad: int, order: Order) -> int | None:
@@ -160,7 +160,7 @@ def _skipped(window: Window, bad: int, order: Order) -> int | None:
         return None
     if not window.want(end, 1):
         return end
-    return end if believable(window, end, order) else None
+    return end if believable(window, end, order, chain=1) else None
 
 
 def _wrong_length(window: Window, pos: int, found: int, order: Order) -> Finding | None:

@@ -89,13 +89,21 @@ class Encoder:
         return packs
 
     def _careful(self, rtype: RecordType, given: dict[str, Any]) -> bytes:
-        """The body, field by field: fills what is absent, applies the rules, or says what is wrong."""
-        fields = complete(rtype, given)
+        """The body with what is absent filled; field by field if a rule applies or something is wrong."""
+        body = self._quick(rtype, complete(rtype, given))
+        if body is not None:
+            return body
+        return b"".join([raw for _, raw in self.pieces(Record(rtype, given))])
+
+    def pieces(self, record: Record) -> list[tuple[Field, bytes]]:
+        """The body in pieces: each field that is written, with its bytes."""
+        rtype = record.type
+        fields = complete(rtype, record.fields)
         parts = []
         for name, value in fields.items():
             f = rtype.fields[rtype.index[name]]
-            parts.append(self._one(rtype, f, self._by_rules(rtype, f, value), fields))
-        return b"".join(parts)
+            parts.append((f, self._one(rtype, f, self._by_rules(rtype, f, value), fields)))
+        return parts
 
     def _one(self, rtype: RecordType, f: Field, value: Any, fields: dict[str, Any]) -> bytes:
         if f.count and len(value) != fields[f.count]:

@@ -6,6 +6,7 @@ the end TSR, HBR, SBR, PCR (per site and for all, 255) and MRR. All counts are c
 ``tally``). Times are arguments: whole seconds since 1970; nothing here reads a clock.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +17,30 @@ from drycell.runtime.stdf.json_records import from_json
 from drycell.runtime.stdf.records import record
 from drycell.runtime.stdf.rules import LENIENT, Notes, Rules
 from drycell.runtime.stdf.table import Record
-from drycell.runtime.stdf.tally import EVERY, Site, Tally, bin_summaries, part_counts, part_summaries, test_summaries
+from drycell.runtime.stdf.tally import (
+    EVERY,
+    NO_SOFT_BIN,
+    PartCount,
+    Site,
+    Tally,
+    bin_summaries,
+    part_counts,
+    part_summaries,
+    test_summaries,
+)
 
 _OF_A_PART = frozenset({"PIR", "PTR", "MPR", "FTR", "PRR"})
+SAME_PART_ID = 1  # PART_FLG bit 0
 _FREE = frozenset({"DTR", "GDR", "BPS", "EPS"})
 
 
 @dataclass(frozen=True, slots=True)
 class LotSummary:
-    """What the file says of the lot so far. ``yield_fraction`` is good / parts, 0 to 1 (0 if there are no parts)."""
+    """What the file says of the lot so far.
+
+    ``parts``, ``good``, ``hard_bins`` and ``soft_bins`` count every PRR, as PCR, HBR and SBR do. ``devices`` and the
+    ``final_`` counts take only the last result of each device (same PART_ID, on wafers of the same wafer).
+    """
 
     parts: int
     good: int
@@ -32,11 +48,15 @@ class LotSummary:
     aborts: int
     hard_bins: dict[int, int]
     soft_bins: dict[int, int]
+    devices: int
+    final_good: int
+    final_hard_bins: dict[int, int]
+    final_soft_bins: dict[int, int]
 
     @property
     def yield_fraction(self) -> float:
-        """Good parts of all parts tested."""
-        return self.good / self.parts if self.parts else 0.0
+        """Good devices of all devices, by their last result; 0.0 if there are none."""
+        return self.final_good / self.devices if self.devices else 0.0
 
 
 class LotWriter:
@@ -45,6 +65,8 @@ class LotWriter:
     ``mir`` and ``sdr`` give further fields of those records. ``hard_bins`` and ``soft_bins`` name bins. ``rules`` say
     what happens to values that STDF cannot hold (default: spell, cut and keep, all counted in ``notes``).
     ``cost_per_test_ms`` is added to TEST_T for each test of NUM_TEST: simulated time knows no computing time.
+    ``mark_retests``: set PART_FLG bit 0 for a part whose PART_ID was seen before (its records replace the earlier
+    ones, STDF V4, PRR); the master of Semi-ATE 1.0.17 does not.
     Raises ``StdfError`` for anything that cannot be written; what was written before stays right.
     """
 
@@ -69,6 +91,7 @@ class LotWriter:
         rules: Rules = LENIENT,
         order: Order = LITTLE,
         cost_per_test_ms: int = 0,
+        mark_retests: bool = True,
     ) -> None:
         self._write = write
         self._encoder = Encoder(order, rules)
@@ -78,6 +101,7 @@ class LotWriter:
         self._hard_names = dict(hard_bins or {})
         self._soft_names = dict(soft_bins or {})
         self._cost_ms = cost_per_test_ms
+        self._mark_retests = mark_retests
         self._wafer: str | None = None
         self._finished = False
         head = [
@@ -106,15 +130,24 @@ class LotWriter:
 
     def summary(self) -> LotSummary:
         """Counts over all sites, as the summary records will say (or say)."""
-        every = self._tally.parts.get(EVERY)
-        bins = (
+        every = self._tally.parts.get(EVERY, PartCount())
+        hard, soft = (
             {number: count.parts for (site, number), count in sorted(table.items()) if site == EVERY}
             for table in (self._tally.hard, self._tally.soft)
         )
-        hard, soft = bins
-        if every is None:
-            return LotSummary(0, 0, 0, 0, hard, soft)
-        return LotSummary(every.parts, every.good, every.retests, every.aborts, hard, soft)
+        finals = self._tally.finals()
+        return LotSummary(
+            parts=every.parts,
+            good=every.good,
+            retests=every.retests,
+            aborts=every.aborts,
+            hard_bins=hard,
+            soft_bins=soft,
+            devices=len(finals),
+            final_good=sum(final.good for final in finals),
+            final_hard_bins=dict(sorted(Counter(final.hard_bin for final in finals).items())),
+            final_soft_bins=dict(sorted(Counter(f.soft_bin for f in finals if f.soft_bin != NO_SOFT_BIN).items())),
+        )
 
     def wafer_start(self, wafer_id: str, start_time_s: int, *, site_grp: int = 255) -> None:
         """Begins a wafer (WIR)."""
@@ -151,7 +184,8 @@ class LotWriter:
         self._open("write parts")
         recs = [r if isinstance(r, Record) else from_json(r) for r in records]
         self._parts_are_whole(recs)
-        recs = [self._timed(r, test_t_ms or {}) if r.name == "PRR" else r for r in recs]
+        seen: set[str] = set()
+        recs = [self._result(r, test_t_ms or {}, seen) if r.name == "PRR" else r for r in recs]
         data = b"".join([self._encode(r) for r in recs])
         self._write(data)
         for rec in recs:
@@ -200,12 +234,19 @@ class LotWriter:
             error.site = rec.get("SITE_NUM")
             raise
 
-    def _timed(self, prr: Record, test_t_ms: Mapping[int, int]) -> Record:
+    def _result(self, prr: Record, test_t_ms: Mapping[int, int], seen: set[str]) -> Record:
+        """The PRR with its time and, for a part tested before, the flag that says so."""
+        fields = dict(prr.fields)
         time_ms = test_t_ms.get(prr["SITE_NUM"], prr.get("TEST_T"))
         cost_ms = self._cost_ms * prr.get("NUM_TEST", 0) if self._cost_ms else 0
-        if time_ms is None and not cost_ms:
-            return prr
-        return Record(prr.type, {**prr.fields, "TEST_T": (time_ms or 0) + cost_ms})
+        if time_ms is not None or cost_ms:
+            fields["TEST_T"] = (time_ms or 0) + cost_ms
+        part_id = prr.get("PART_ID", "")
+        if self._mark_retests and (part_id in seen or self._tally.is_retest(part_id)) and "PART_FLG" in fields:
+            fields["PART_FLG"] |= SAME_PART_ID
+        if part_id:
+            seen.add(part_id)
+        return Record(prr.type, fields)
 
     def _parts_are_whole(self, recs: list[Record]) -> None:
         """Each part is PIR, its tests, PRR; sites are those of the lot."""

@@ -15,7 +15,7 @@ from drycell.runtime.stdf.encode import BIG, LITTLE, Order
 from drycell.runtime.stdf.errors import StdfError
 from drycell.runtime.stdf.records import BY_CODE
 from drycell.runtime.stdf.table import Record
-from drycell.runtime.stdf.window import Source, Window
+from drycell.runtime.stdf.window import CHUNK, Source, Window
 
 _CPU_ORDER = {1: BIG, 2: LITTLE}
 _FAR_HEADER = {b"\x02\x00\x00\x0a": LITTLE, b"\x00\x02\x00\x0a": BIG}
@@ -162,7 +162,7 @@ class _Reading:
                 keep = before if before >= 0 else pos
                 window.forget(keep)
                 pos, before = pos - keep, (0 if before >= 0 else -1)
-                problem = _more(window, pos, header)
+                problem = _more(window, pos, self.order)
                 data, base, size = window.data, window.base, len(window.data)
                 if problem is not None or pos == size:
                     self.pos, self.before, self.number = pos, before, number
@@ -184,6 +184,7 @@ class _Reading:
 
     def _judge(self, fault: _Fault) -> tuple[Gap, bool]:
         """The gap for a fault, and whether it swallows the last record; reading goes on after it."""
+        fault = self._let_go(fault)
         found = diagnose(self.window, self.before, fault.pos, self.order, fault.error)
         if found is None:
             offset = self.window.base + fault.pos
@@ -195,6 +196,15 @@ class _Reading:
         error = StdfError(found.problem, right=found.right, record=found.record, field=found.field)
         return self._gap(self.window.base + found.blamed, found.resume, error), blames_last
 
+    def _let_go(self, fault: _Fault) -> _Fault:
+        """Drops what lies before the records to be judged, now and then: many faults must not keep the whole file."""
+        keep = self.before if self.before >= 0 else fault.pos
+        if keep < CHUNK:
+            return fault
+        self.window.forget(keep)
+        self.before = 0 if self.before >= 0 else -1
+        return _Fault(fault.pos - keep, fault.error)
+
     def _gap(self, offset: int, stop: int, error: StdfError) -> Gap:
         """The gap from a byte offset to an index of the window, where reading goes on."""
         number, length = self.number + 1, self.window.base + stop - offset
@@ -204,14 +214,14 @@ class _Reading:
         return Gap(number, offset, length, error.at(number=number, offset=offset))
 
 
-def _more(window: Window, pos: int, header: object) -> StdfError | None:
+def _more(window: Window, pos: int, order: Order) -> StdfError | None:
     """Reads on until the record at ``pos`` is in the window; the error if the file ends before its end."""
     if not window.want(pos, 4):
         left = len(window.data) - pos
         if not left:
             return None
         return StdfError(f"the file ends after {left} of the 4 bytes of a record header", right="the file is cut")
-    length, typ, sub = header(window.data, pos)  # type: ignore[operator]
+    length, typ, sub = struct.unpack_from(order + "HBB", window.data, pos)
     if window.want(pos + 4, length):
         return None
     left = len(window.data) - pos - 4

@@ -31,7 +31,7 @@ def _count(type: str, name: str, missing: Any = Absence.COUNT) -> tuple[Field, .
     return (Field(name, type, missing),)
 
 
-def _array(type: str, name: str, count: str, missing: Any = None) -> tuple[Field, ...]:
+def _array(type: str, name: str, count: str, missing: Any = REQUIRED) -> tuple[Field, ...]:
     return (Field(name, type, missing, count=count),)
 
 
@@ -100,7 +100,7 @@ V4 = (
     ),
     _make(
         "PLR", 1, 63, "Pin List",
-        _count("U2", "GRP_CNT"), _array("kU2", "GRP_INDX", "GRP_CNT", REQUIRED),
+        _count("U2", "GRP_CNT"), _array("kU2", "GRP_INDX", "GRP_CNT"),
         _array("kU2", "GRP_MODE", "GRP_CNT", 0),
         _array("kU1", "GRP_RADX", "GRP_CNT", 0), _array("kCn", "PGM_CHAR", "GRP_CNT", ""),
         _array("kCn", "RTN_CHAR", "GRP_CNT", ""), _array("kCn", "PGM_CHAL", "GRP_CNT", ""),
@@ -110,7 +110,7 @@ V4 = (
     _make(
         "SDR", 1, 80, "Site Description",
         _need("U1", "HEAD_NUM", "SITE_GRP"), _count("U1", "SITE_CNT"),
-        _array("kU1", "SITE_NUM", "SITE_CNT", REQUIRED), _text(*_SDR_TEXT),
+        _array("kU1", "SITE_NUM", "SITE_CNT"), _text(*_SDR_TEXT),
     ),
     _make(
         "WIR", 2, 10, "Wafer Information",
@@ -151,9 +151,11 @@ V4 = (
         "MPR", 15, 15, "Multiple-Result Parametric",
         _need("U4", "TEST_NUM"), _HEAD_SITE, _need("B1", "TEST_FLG", "PARM_FLG"),
         _count("U2", "RTN_ICNT", 0), _count("U2", "RSLT_CNT", 0),
-        _array("kN1", "RTN_STAT", "RTN_ICNT"), _array("kR4", "RTN_RSLT", "RSLT_CNT"), _text("TEST_TXT", "ALARM_ID"),
+        _array("kN1", "RTN_STAT", "RTN_ICNT", None), _array("kR4", "RTN_RSLT", "RSLT_CNT", None),
+        _text("TEST_TXT", "ALARM_ID"),
         _flags(0x00), _SCALES, _flagged("R4", "START_IN", "OPT_FLAG", 1), _flagged("R4", "INCR_IN", "OPT_FLAG", 1),
-        _array("kU2", "RTN_INDX", "RTN_ICNT"), _text("UNITS", "UNITS_IN", "C_RESFMT", "C_LLMFMT", "C_HLMFMT"), _SPECS,
+        _array("kU2", "RTN_INDX", "RTN_ICNT", None),
+        _text("UNITS", "UNITS_IN", "C_RESFMT", "C_LLMFMT", "C_HLMFMT"), _SPECS,
     ),
     _make(
         "FTR", 15, 20, "Functional Test",
@@ -162,8 +164,8 @@ V4 = (
         _flagged("U4", "REPT_CNT", "OPT_FLAG", 2), _flagged("U4", "NUM_FAIL", "OPT_FLAG", 3),
         _flagged("I4", "XFAIL_AD", "OPT_FLAG", 4), _flagged("I4", "YFAIL_AD", "OPT_FLAG", 4),
         _flagged("I2", "VECT_OFF", "OPT_FLAG", 5), _count("U2", "RTN_ICNT", 0), _count("U2", "PGM_ICNT", 0),
-        _array("kU2", "RTN_INDX", "RTN_ICNT"), _array("kN1", "RTN_STAT", "RTN_ICNT"),
-        _array("kU2", "PGM_INDX", "PGM_ICNT"), _array("kN1", "PGM_STAT", "PGM_ICNT"),
+        _array("kU2", "RTN_INDX", "RTN_ICNT", None), _array("kN1", "RTN_STAT", "RTN_ICNT", None),
+        _array("kU2", "PGM_INDX", "PGM_ICNT", None), _array("kN1", "PGM_STAT", "PGM_ICNT", None),
         _opt("Dn", (0, b""), "FAIL_PIN"),
         _text("VECT_NAM", "TIME_SET", "OP_CODE", "TEST_TXT", "ALARM_ID", "PROG_TXT", "RSLT_TXT"),
         _opt("U1", 255, "PATG_NUM"), _opt("Dn", (0, b""), "SPIN_MAP"),

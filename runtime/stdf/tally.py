@@ -10,7 +10,7 @@ sites (STDF V4, PCR and TSR).
 
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from drycell.runtime.stdf.records import record
 from drycell.runtime.stdf.rules import LARGEST_R4
@@ -20,6 +20,7 @@ ALL = 255
 Site = tuple[int, int]  # HEAD_NUM, SITE_NUM
 EVERY: Site = (ALL, ALL)
 FAILED_BITS = 0x18
+NO_SOFT_BIN = 65535
 _TEST_KINDS = {"PTR": "P", "MPR": "M", "FTR": "F"}
 
 
@@ -72,6 +73,14 @@ class TestCount:
         self.squares += value * value
 
 
+class Final(NamedTuple):
+    """The last result of one device."""
+
+    hard_bin: int
+    soft_bin: int
+    good: bool
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts what ``add`` is given. Counters are by site and, from ``EVERY``, over all sites."""
@@ -81,7 +90,7 @@ class Tally:
     soft: dict[tuple[Site, int], BinCount] = field(default_factory=dict)
     tests: dict[tuple[Site, int, str], TestCount] = field(default_factory=dict)
     wafer: PartCount = field(default_factory=PartCount)
-    _seen: set[tuple[int, str]] = field(default_factory=set)
+    _last: dict[tuple[int, str], Final] = field(default_factory=dict)
     _wafers: int = 0
 
     def add(self, rec: Record) -> None:
@@ -97,14 +106,19 @@ class Tally:
 
     def is_retest(self, part_id: str) -> bool:
         """Whether a part of this name (on the wafer at hand) was counted before; nameless parts never are."""
-        return bool(part_id) and (self._wafers, part_id) in self._seen
+        return bool(part_id) and (self._wafers, part_id) in self._last
+
+    def finals(self) -> list[Final]:
+        """The last result of each device: a later PRR of the same part replaces the earlier."""
+        return list(self._last.values())
 
     def _part(self, rec: Record) -> None:
         f = rec.fields
         part_id = f.get("PART_ID", "")
         retest = self.is_retest(part_id) or bool(f["PART_FLG"] & 3)
-        self._seen.add((self._wafers, part_id))
         good = not f["PART_FLG"] & FAILED_BITS
+        name = part_id or f"\0{len(self._last)}"  # a part without a name is a device of its own
+        self._last[self._wafers, name] = Final(f["HARD_BIN"], f.get("SOFT_BIN", NO_SOFT_BIN), good)
         abort = bool(f["PART_FLG"] & 4)
         site = (f["HEAD_NUM"], f["SITE_NUM"])
         counts = [self.wafer, *(self.parts.setdefault(s, PartCount()) for s in (site, EVERY))]
@@ -114,7 +128,7 @@ class Tally:
             count.aborts += abort
             count.good += good
         bins = [(self.hard, f["HARD_BIN"])]
-        if f.get("SOFT_BIN", 65535) != 65535:
+        if f.get("SOFT_BIN", NO_SOFT_BIN) != NO_SOFT_BIN:
             bins.append((self.soft, f["SOFT_BIN"]))
         for table, number in bins:
             for s in (site, EVERY):

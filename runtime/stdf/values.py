@@ -7,6 +7,7 @@ the problem only, the caller knows the place. A writer is ``write(value, count) 
 
 import struct
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 from drycell.runtime.stdf.errors import StdfError
@@ -68,6 +69,7 @@ def short(need: int, left: int) -> StdfError:
     return StdfError(f"needs {need} bytes, but the record has {left} left", right="REC_LEN or the field is wrong")
 
 
+@cache
 def reader(code: str, order: str) -> Read:
     """The reader of one value of this type in this byte order ("<" or ">")."""
     if code.startswith("k"):
@@ -88,6 +90,7 @@ def reader(code: str, order: str) -> Read:
     return special[code](order)
 
 
+@cache
 def writer(code: str, order: str, charset: str = "ascii") -> Write:
     """The writer of one value of this type in this byte order."""
     if code.startswith("k"):

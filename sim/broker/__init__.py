@@ -6,6 +6,7 @@ May import of drycell only ``sim.errors``; never the kernel, the cell or the jou
 from drycell.sim.broker.access import AccessRules, Breach, Role, audit, cell_roles
 from drycell.sim.broker.broker import Broker
 from drycell.sim.broker.client import MemoryClient
+from drycell.sim.broker.external import ExternalBroker
 from drycell.sim.broker.link import TcpLink
 from drycell.sim.broker.messages import (
     BrokerOptions,
@@ -22,6 +23,7 @@ __all__ = [
     "Breach",
     "Broker",
     "BrokerOptions",
+    "ExternalBroker",
     "LinkInfo",
     "MemoryClient",
     "Message",

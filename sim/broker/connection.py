@@ -100,7 +100,7 @@ class Connection:
     def writable(self) -> None:
         """The link takes bytes again."""
         if self.session is not None:
-            self._broker.drain(self.session)
+            self._broker.outbox.drain(self.session)
 
     # ------------------------------------------------------------------------------------------ packet seam
     def send(self, raw: bytes) -> None:
@@ -213,7 +213,7 @@ class Connection:
         if delivery is not None and delivery.qos == 1:
             del session.inflight_out[packet_id]
             if session.waiting:
-                self._broker.drain(session)
+                self._broker.outbox.drain(session)
 
     def _pubrec(self, _: int, body: bytes) -> None:
         session = self.session
@@ -233,7 +233,7 @@ class Connection:
         if isinstance(delivery, Delivery) and delivery.released:
             del session.inflight_out[packet_id]
             if session.waiting:
-                self._broker.drain(session)
+                self._broker.outbox.drain(session)
 
     def _subscribe(self, _: int, body: bytes) -> None:
         assert self.session is not None

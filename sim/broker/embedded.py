@@ -9,38 +9,29 @@ Rules that hold here:
 import asyncio
 import socket
 import ssl
-from collections.abc import Coroutine, Iterator
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import cast
 
 from amqtt.broker import Broker as AmqttBroker
 from amqtt.broker import RetainedApplicationMessage, Server
 from amqtt.contexts import Action, BrokerConfig, ListenerConfig, ListenerType
-from amqtt.events import BrokerEvents, Events
+from amqtt.events import BrokerEvents
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.session import ApplicationMessage, IncomingApplicationMessage, Session
 
 from drycell.sim.broker import codec
 from drycell.sim.broker.clock import Clock, Exchange
 from drycell.sim.broker.connection import AnyLink, Connection
+from drycell.sim.broker.hooks import Hooks
 from drycell.sim.broker.link import TcpLink
 from drycell.sim.broker.messages import BrokerOptions, Message, PacketFault
+from drycell.sim.broker.outbox import Outbox
 from drycell.sim.broker.router import Router
 from drycell.sim.broker.session import Delivery, SimSession
 from drycell.sim.broker.topics import FilterIndex, filter_fault, matches
-from drycell.sim.errors import DrycellError
 
 _ACCEPT_TURNS = 4
 """Turns of the loop that asyncio needs from accepting a socket to telling its protocol, which then drops it."""
-
-
-def answer_now(coroutine: Coroutine[Any, Any, Any], asked: str) -> Any:
-    """Run a plugin's coroutine to its end without waiting. Raises DrycellError when it wants to wait."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    coroutine.close()
-    raise DrycellError(f"{asked} waits for something, but inside drycell an amqtt plugin must answer at once")
 
 
 class _Listener(Server):
@@ -75,6 +66,8 @@ class EmbeddedBroker(AmqttBroker):
         self.clock = clock
         self.options = options
         self.exchange = Exchange(clock)
+        self.hooks = Hooks(self.plugins_manager)
+        self.outbox = Outbox(options, router.record)
         self.packet_fault: PacketFault | None = None
         self.quick_ack = options.quick_ack
         self.stopping = False
@@ -175,9 +168,9 @@ class EmbeddedBroker(AmqttBroker):
         self._sessions[client_id] = (session, cast(BrokerProtocolHandler, connection))
         self._journal_connect(session, present)
         connection.send(codec.encode_connack(0, present))
-        self._fire(BrokerEvents.CLIENT_CONNECTED, client_id=client_id, client_session=session)
+        self.hooks.fire(BrokerEvents.CLIENT_CONNECTED, client_id=client_id, client_session=session)
         if present:
-            self._resume(session)
+            self.outbox.resume(session)
 
     @staticmethod
     def _new_session(client_id: str, connect: codec.Connect) -> SimSession:
@@ -212,11 +205,9 @@ class EmbeddedBroker(AmqttBroker):
             raise codec.ConnectRefusedError(
                 f"the will may not go to {will.topic}", codec.encode_connack(5), session.name
             )
-        for plugin in self.plugins_manager._auth_plugins:
-            if answer_now(plugin.authenticate(session=session), type(plugin).__name__) is False:
-                raise codec.ConnectRefusedError(
-                    f"{type(plugin).__name__} refuses the client", codec.encode_connack(5), session.name
-                )
+        refuser = self.hooks.refuser(session)
+        if refuser is not None:
+            raise codec.ConnectRefusedError(f"{refuser} refuses the client", codec.encode_connack(5), session.name)
 
     def _journal_connect(self, session: SimSession, present: bool) -> None:
         will = session.will
@@ -238,7 +229,7 @@ class EmbeddedBroker(AmqttBroker):
         session.connection = None
         session.transitions.disconnect()
         self.router.record("disconnect", session.name, cause=cause, **extra)
-        self._fire(BrokerEvents.CLIENT_DISCONNECTED, client_id=session.name, client_session=session)
+        self.hooks.fire(BrokerEvents.CLIENT_DISCONNECTED, client_id=session.name, client_session=session)
         will, session.will = session.will, None
         if session.clean_session:
             self._forget(session)
@@ -270,7 +261,7 @@ class EmbeddedBroker(AmqttBroker):
         for (topic_filter, qos), code in zip(filters, codes, strict=True):
             if code != codec.REFUSED:
                 self.router.record("subscribe", session.name, topic_filter=topic_filter, qos=qos)
-                self._fire(BrokerEvents.CLIENT_SUBSCRIBED, client_id=session.name, topic=topic_filter, qos=qos)
+                self.hooks.fire(BrokerEvents.CLIENT_SUBSCRIBED, client_id=session.name, topic=topic_filter, qos=qos)
                 self._send_retained(session, topic_filter, qos)
 
     def _grant(self, session: SimSession, topic_filter: str, qos: int) -> int:
@@ -279,7 +270,7 @@ class EmbeddedBroker(AmqttBroker):
             reason = "shared subscriptions belong to MQTT 5"
         if reason is None and self.options.access is not None:
             reason = self.options.access.refuse_subscribe(session.name, topic_filter)
-        if reason is None and not self._plugins_allow(session, topic_filter, Action.SUBSCRIBE):
+        if reason is None and not self.hooks.allow(session, topic_filter, Action.SUBSCRIBE):
             reason = "a plugin refuses the filter"
         if reason is not None:
             self.router.record("refused", session.name, cause="subscribe", topic_filter=topic_filter, detail=reason)
@@ -313,7 +304,7 @@ class EmbeddedBroker(AmqttBroker):
         for topic_filter in filters:
             if self._drop_filter(session, topic_filter):
                 self.router.record("unsubscribe", session.name, topic_filter=topic_filter)
-                self._fire(BrokerEvents.CLIENT_UNSUBSCRIBED, client_id=session.name, topic=topic_filter)
+                self.hooks.fire(BrokerEvents.CLIENT_UNSUBSCRIBED, client_id=session.name, topic=topic_filter)
 
     # --------------------------------------------------------------------------------------------- publishing
     def check_publish(self, session: SimSession, topic: str) -> None:
@@ -326,7 +317,7 @@ class EmbeddedBroker(AmqttBroker):
             reason = "topics that begin with $ belong to the server (section 4.7.2)"
         elif self.options.access is not None:
             reason = self.options.access.refuse_publish(session.name, topic)
-        if reason is None and not self._plugins_allow(session, topic, Action.PUBLISH):
+        if reason is None and not self.hooks.allow(session, topic, Action.PUBLISH):
             reason = "a plugin refuses the topic"
         if reason is not None:
             self.router.record("refused", session.name, cause="publish", topic=topic, detail=reason)
@@ -347,57 +338,10 @@ class EmbeddedBroker(AmqttBroker):
         if message.retain:
             self._retain(message.sender, message.topic, message.payload, message.qos)
         for session, granted in self._index.match(message.topic):
-            if self._plugins_allow(session, message.topic, Action.RECEIVE):
-                self._deliver(session, Delivery(message.topic, message.payload, min(granted, message.qos), False))
-
-    def _deliver(self, session: SimSession, delivery: Delivery) -> None:
-        connection = session.connection
-        if connection is None:
-            if delivery.qos and not session.clean_session:
-                self._queue(session, delivery)
-        elif self._may_send(session, connection, delivery.qos or 0):
-            self._send(session, connection, delivery)
-        else:
-            self._queue(session, delivery)
-
-    def _may_send(self, session: SimSession, connection: Connection, qos: int) -> bool:
-        if connection.link.blocked or session.waiting:
-            return False
-        return not qos or len(session.inflight_out) < self.options.max_inflight
-
-    def _queue(self, session: SimSession, delivery: Delivery) -> None:
-        if not session.enqueue(delivery, self.options.max_queued_messages, self.options.max_queued_bytes):
-            self.router.record("dropped", session.name, cause="queue full", topic=delivery.topic, qos=delivery.qos)
-
-    @staticmethod
-    def _send(session: SimSession, connection: Connection, delivery: Delivery) -> None:
-        qos = delivery.qos or 0
-        packet_id = 0
-        if qos:
-            packet_id = session.take_packet_id()
-            delivery.packet_id = packet_id
-            session.inflight_out[packet_id] = delivery
-        connection.send(codec.encode_publish(delivery.topic, bytes(delivery.data), qos, delivery.retain, packet_id))
-
-    def drain(self, session: SimSession) -> None:
-        """Send what waits, as far as link and window allow."""
-        connection = session.connection
-        while connection is not None and connection.open and session.waiting and not connection.link.blocked:
-            if len(session.inflight_out) >= self.options.max_inflight:
-                return
-            self._send(session, connection, session.dequeue())
-
-    def _resume(self, session: SimSession) -> None:
-        """Repeat unfinished flows in their order [MQTT-4.4.0-1] [MQTT-4.6.0-1], then send what waited."""
-        connection = session.connection
-        assert connection is not None
-        for packet_id, delivery in session.inflight_out.items():
-            if isinstance(delivery, Delivery) and delivery.released:
-                connection.send(codec.encode_ack(codec.PUBREL, packet_id))
-            else:
-                connection.send(codec.encode_publish(delivery.topic, bytes(delivery.data), delivery.qos or 0,
-                                                     delivery.retain, packet_id, dup=True))  # fmt: skip
-        self.drain(session)
+            if self.hooks.allow(session, message.topic, Action.RECEIVE):
+                self.outbox.deliver(
+                    session, Delivery(message.topic, message.payload, min(granted, message.qos), False)
+                )
 
     # ----------------------------------------------------------------------------------------------- retained
     def _retain(self, sender: str, topic: str, payload: bytes, qos: int) -> None:
@@ -412,15 +356,15 @@ class EmbeddedBroker(AmqttBroker):
                 return
             kept = gone
             kept.data = b""
-        self._fire(BrokerEvents.RETAINED_MESSAGE, client_id=None, retained_message=kept)
+        self.hooks.fire(BrokerEvents.RETAINED_MESSAGE, client_id=None, retained_message=kept)
 
     def _send_retained(self, session: SimSession, topic_filter: str, qos: int) -> None:
         plain = "#" not in topic_filter and "+" not in topic_filter
         topics = [topic_filter] if plain else [t for t in self._retained_messages if matches(t, topic_filter)]
         for topic in topics:
             kept: ApplicationMessage | None = self._retained_messages.get(topic)
-            if kept is not None and self._plugins_allow(session, topic, Action.RECEIVE):
-                self._deliver(session, Delivery(topic, bytes(kept.data), min(qos, kept.qos or 0), True))
+            if kept is not None and self.hooks.allow(session, topic, Action.RECEIVE):
+                self.outbox.deliver(session, Delivery(topic, bytes(kept.data), min(qos, kept.qos or 0), True))
 
     # -------------------------------------------------------------------------------------- amqtt's own ways in
     async def _broadcast_message(
@@ -451,14 +395,3 @@ class EmbeddedBroker(AmqttBroker):
     async def _del_all_subscriptions(self, session: Session) -> None:
         if isinstance(session, SimSession):
             self._forget(session)
-
-    def _plugins_allow(self, session: SimSession, topic: str, action: Action) -> bool:
-        plugins = self.plugins_manager._topic_plugins
-        return not plugins or all(
-            answer_now(p.topic_filtering(session=session, topic=topic, action=action), type(p).__name__)
-            for p in plugins
-        )
-
-    def _fire(self, event: Events, **fields: Any) -> None:
-        if self.plugins_manager._event_plugin_callbacks.get(event):
-            answer_now(self.plugins_manager.fire_event(event, **fields), str(event))

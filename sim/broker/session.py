@@ -27,6 +27,32 @@ class Delivery(OutgoingApplicationMessage):
         self.released = False
 
 
+class SessionState:
+    """What amqtt and its plugins ask of a session's state machine; without the cost of a real one."""
+
+    __slots__ = ("state",)
+
+    def __init__(self) -> None:
+        self.state = "new"
+
+    def connect(self) -> None:
+        """The client is there."""
+        self.state = "connected"
+
+    def disconnect(self) -> None:
+        """The client is away."""
+        self.state = "disconnected"
+
+    def is_new(self) -> bool:
+        return self.state == "new"
+
+    def is_connected(self) -> bool:
+        return self.state == "connected"
+
+    def is_disconnected(self) -> bool:
+        return self.state == "disconnected"
+
+
 class SimSession(Session):
     """State that belongs to a client id (section 3.1.2.4)."""
 
@@ -92,8 +118,5 @@ class SimSession(Session):
         self.queued_bytes -= len(delivery.data) + len(delivery.topic) + _OVERHEAD_BYTES
         return delivery
 
-    def _on_enter_connected(self) -> None:
-        """amqtt notes the wall clock here; a session of ours has no use for it."""
-
-    def _on_enter_disconnected(self) -> None:
-        """amqtt notes the wall clock here; a session of ours has no use for it."""
+    def _init_states(self) -> None:
+        self.transitions = SessionState()  # type: ignore[assignment]

@@ -71,7 +71,9 @@ class Cell:
         request = PopulationRequest(scenario.seed, devices.lot, devices.size, devices.defects, dict(devices.spread))
         self._population = registry().population(devices.model, request)
         record = kernel.journal.record
-        self._broker = Broker(now_ns=lambda: kernel.now_ns, record=record, tcp=real is not None)
+        self._broker = Broker(
+            now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=real is not None or cell.port != 0
+        )
         self._instruments = {
             name: InstrumentServer(name, registry().instrument(instrument.model, self._device_at), record)
             for name, instrument in scenario.instruments.items()
@@ -98,7 +100,7 @@ class Cell:
             self._launcher,
             self._broker,
             python=self._real.python,
-            device_id=self._scenario.cell.device_id,
+            topics=self._topics,
             environment=lambda: {
                 self._scenario.instruments[name].variable: server.address
                 for name, server in self._instruments.items()

@@ -34,7 +34,9 @@ class LineServer:
 
     async def start(self) -> None:
         """Listen. Port 0 takes a free one; ``port`` then says which. Raises DrycellError if the port is taken."""
-        listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        # asyncio switches Nagle off only for sockets that say they are TCP
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.host, self.port))

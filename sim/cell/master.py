@@ -230,9 +230,9 @@ class Master:
         state = str(status.get("state"))
         previous = self._programs.get(site)
         self._programs[site] = state
-        if self.state in ("softerror", "error"):
+        if self.state in ("softerror", "error") or self._is_farewell(site, state):
             return
-        if state in ("crash", "error") and self.state not in CONNECTING:
+        if state in ("crash", "error"):
             words = {"crash": "crashed", "error": "reported an error"}
             self.fail(f"the test program of site {site} {words[state]} while the master was {self.state}")
         elif state == "idle":
@@ -241,6 +241,13 @@ class Master:
             self._program_tests(site)
         elif state == "terminated" and self.state in ("loading", *LOADED):
             self.fail(f"the test program of site {site} terminated while the master was {self.state}")
+
+    def _is_farewell(self, site: str, state: str) -> bool:
+        """Whether a program of before the last reset says its last word: none of the present lot can have ended."""
+        not_started = self.state in (*CONNECTING, "initialized") or (
+            self.state == "loading" and self._controls.get(site) != "busy"
+        )
+        return state in ("crash", "error", "terminated") and not_started
 
     def _program_is_idle(self, site: str, previous: str | None) -> None:
         if self.state == "loading":

@@ -58,9 +58,7 @@ class Bookkeeper:
         self._site = site
         self._quirks = quirks
         self._templates = {
-            output.name: (records.mpr if output.mpr else records.ptr)(
-                output.test_num, site, output.name, output.limits, output.specs, output.exp10, output.unit, output.fmt
-            )
+            output.name: (records.mpr if output.mpr else records.ptr)(site, output)
             for test in program.tests
             for output in test.outputs
         }

@@ -2,12 +2,14 @@
 
 import sys
 
+from drycell.sim import oracles
 from drycell.sim.errors import DrycellError
 from drycell.sim.scenario import Scenario
 
 
 def refuse_impossible(scenario: Scenario) -> None:
     """Raises DrycellError, with what to do instead, for a scenario that this drycell or machine cannot run."""
+    oracles.check_names(scenario.expect)
     if scenario.rung == "model":
         if scenario.program.definitions is None:
             raise DrycellError("rung model interprets definitions, but there are none; set program.definitions")

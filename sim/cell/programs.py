@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from drycell.runtime.protocol.topics import Topics
 from drycell.sim.broker import Broker
-from drycell.sim.cell.control import Running
+from drycell.sim.cell.control import Running, describe_exit
 from drycell.sim.cell.launcher import Launcher, LaunchRequest, Process
 from drycell.sim.cell.sequencer import ModelledSequencer
-from drycell.sim.kernel import Kernel
+from drycell.sim.kernel import Event, Kernel
 
 Json = dict[str, Any]
 OnExit = Callable[[int, str], None]
@@ -68,16 +69,18 @@ class ProcessPrograms:
         broker: Broker,
         *,
         python: Path,
-        device_id: str,
+        topics: Topics,
         environment: Callable[[], Mapping[str, str]],
     ) -> None:
         self._kernel = kernel
         self._launcher = launcher
         self._broker = broker
         self._python = python
-        self._device_id = device_id
         self._environment = environment
+        self._topics = topics
+        self._silent: set[str] = set()
         self.running: dict[str, _RealProgram] = {}
+        kernel.journal.watch(self._listen)
 
     def start(self, site: str, params: Json, on_exit: OnExit) -> Running:
         """Start the program of ``site``; raises DrycellError when the system refuses."""
@@ -86,7 +89,7 @@ class ProcessPrograms:
             python=self._python,
             script=params["testapp_script_path"],
             cwd=Path(params["cwd"].replace(RUN, str(self._launcher.run_dir), 1)),
-            device_id=self._device_id,
+            device_id=self._topics.device,
             broker_host="127.0.0.1",
             broker_port=self._broker.port,
             bin_table=params["bin_table"],
@@ -102,12 +105,27 @@ class ProcessPrograms:
             if last_words and code != 0:
                 facts["stderr"] = last_words
             record("exit", f"program{site}", exit_code=code, **facts)
+            if site in self._silent and not program.was_killed:
+                self._tell_of_silent_end(site, code, last_words)
             on_exit(code, last_words)
 
         record("launch", f"program{site}", script=params["testapp_script_path"])
+        self._silent.add(site)
         program = _RealProgram(self._launcher.launch(request, ended))
         self.running[site] = program
         return program
+
+    def _listen(self, event: Event) -> None:
+        """A program that has announced a state is silent no more."""
+        if self._silent and event.kind == "message":
+            topic = event.fields["topic"]
+            self._silent -= {site for site in self._silent if topic == self._topics.program("status", site)}
+
+    def _tell_of_silent_end(self, site: str, code: int, last_words: str) -> None:
+        said = f"; its last words were {last_words!r}" if last_words else ""
+        text = f"the program of site {site} ended with {describe_exit(code)} before it announced any state{said}"
+        advice = f"start it by hand as in the launch event, and read sites/{site}/stderr.txt of the run directory"
+        self._kernel.journal.record("problem", f"program{site}", text=f"{text}; {advice}")
 
     def signal(self, site: str, number: int) -> None:
         """Send a signal to the program of ``site``."""

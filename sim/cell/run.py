@@ -1,30 +1,30 @@
 """One run from scenario to result: prepare the program, run the cell, judge the journal, write the verdict."""
 
 import json
+import os
 import platform
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import drycell
 from drycell.sim import oracles
 from drycell.sim.cell.cell import Cell, RealProgram
 from drycell.sim.cell.jobs import Job
+from drycell.sim.cell.possible import refuse_impossible
 from drycell.sim.cell.preflight import examine, private_copy
 from drycell.sim.cell.program_model import ProgramModel, load_program_model
 from drycell.sim.cell.programs import RUN
 from drycell.sim.cell.result import RunResult, overall
 from drycell.sim.cell.semi_ate import prepare
+from drycell.sim.cell.tally import tally
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel import Event, Kernel, StuckError
 from drycell.sim.kernel import journal as journals
 from drycell.sim.scenario import Scenario, identity
 
 JOURNAL = "journal.jsonl"
-VERDICT = "verdict.json"
 Observer = Callable[[Event], None]
 
 
@@ -41,14 +41,11 @@ def run(
     the run cannot be started; whatever was learnt until then stays in ``run_dir``.
     """
     oracles.check_names(scenario.expect)
+    refuse_impossible(scenario)
     pace = scenario.effective_pace
-    if scenario.rung == "process" and pace.is_virtual:
-        raise DrycellError("virtual time for real programs is not available yet; use --pace real, or --rung model")
     run_dir.mkdir(parents=True, exist_ok=True)
     model = _model(scenario)
     real = _real(scenario, run_dir, say) if scenario.rung == "process" else None
-    if real is None and model is None:
-        raise DrycellError("rung model needs program.definitions, the folder with the program's definitions")
     job = _job(scenario, model, real, run_dir)
     kernel = Kernel(pace=pace, journal_path=run_dir / JOURNAL, scenario=identity(scenario), seed=scenario.seed)
     if observer is not None:
@@ -60,9 +57,7 @@ def run(
     finally:
         kernel.close()
     wall_s = time.monotonic() - begin_s
-    result = judge(scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path)
-    (run_dir / VERDICT).write_text(json.dumps(result.to_record(), indent=1) + "\n", "utf-8")
-    return result
+    return judge(scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path)
 
 
 def _run_cell(cell: Cell, kernel: Kernel) -> None:
@@ -83,7 +78,7 @@ def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None]) -> Real
     if program.path is not None:
         if program.python is None:
             raise DrycellError("program.python is missing: name the interpreter that has Semi-ATE, or --python")
-        script, python = scenario.path_of(program.path), scenario.path_of(program.python)
+        script, python = _plain(scenario, program.path), _plain(scenario, program.python)
     elif program.definitions is not None:
         made = prepare(scenario.path_of(program.definitions), say=say)
         script, python = made.program, made.python
@@ -92,6 +87,11 @@ def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None]) -> Real
     examined = examine(python, script)
     copy = private_copy(script, run_dir / "program")
     return RealProgram(examined.python, copy.name, copy.parent)
+
+
+def _plain(scenario: Scenario, text: str) -> Path:
+    """The file that ``text`` names, without ``..`` in its path."""
+    return Path(os.path.normpath(scenario.path_of(text)))
 
 
 def _job(scenario: Scenario, model: ProgramModel | None, real: RealProgram | None, run_dir: Path) -> Job:
@@ -119,6 +119,9 @@ def _bin_table(path: Path) -> dict[int, tuple[int, ...]]:
         for row in rows:
             table[int(row["HBIN"])] = (*table.get(int(row["HBIN"]), ()), int(row["SBIN"]))
         return table
+    except FileNotFoundError:
+        shape = '{"bin-table": [{"SBIN": "1", "HBIN": "1", "SBINNAME": "Good", "GROUP": "", "DESCRIPTION": ""}]}'
+        raise DrycellError(f"{path.name} is missing beside the program; it holds the bins, such as {shape}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DrycellError(f"{path.name} is no binning table of Semi-ATE ({type(error).__name__}: {error})") from None
 
@@ -135,19 +138,17 @@ def judge(
     events = list(journals.read(run_dir / JOURNAL))
     facts = oracles.Facts(events, scenario.cell.device_id, scenario.cell.handler.id, scenario.devices.size)
     answers = oracles.judge(facts, scenario.expect)
-    final = {event.fields["device"]: event.fields for event in facts.of_kind("sorted")}
-    softs = _soft_bins(facts, final)
-    passed = sum(1 for soft in softs.values() if 1 <= soft <= 9)
+    counts = tally(events)
     return RunResult(
         verdict=overall(answers),
         oracles=answers,
         journal_sha256=journal_sha256,
         virtual_s=events[-1].t_ns / 1e9 if events else 0.0,
         wall_s=round(wall_s, 3),
-        parts=len(final),
-        soft_bins=dict(sorted(Counter(softs.values()).items())),
-        hard_bins=dict(sorted(Counter(fields["hard_bin"] for fields in final.values()).items())),
-        yield_=passed / len(final) if final else 0.0,
+        parts=counts.parts,
+        soft_bins=counts.soft_bins,
+        hard_bins=counts.hard_bins,
+        yield_=counts.yield_,
         stdf_path=stdf_path,
         run_dir=run_dir,
         deterministic=scenario.rung == "model",
@@ -158,17 +159,6 @@ def judge(
         problems=_problems(events),
         soft_bin_names=dict(model.bin_names) if model is not None else {},
     )
-
-
-def _soft_bins(facts: oracles.Facts, final: dict[int, dict[str, Any]]) -> dict[int, int]:
-    """Device -> soft bin of its last result."""
-    by_part = {fields["part"]: device for device, fields in final.items()}
-    softs = {}
-    for heard in facts.program("testresult"):
-        for record in (heard.content or {}).get("payload") or ():
-            if isinstance(record, dict) and record.get("type") == "PRR" and record.get("PART_ID") in by_part:
-                softs[by_part[record["PART_ID"]]] = int(record["SOFT_BIN"])
-    return softs
 
 
 def _problems(events: Sequence[Event]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Rules (semi-ate): every state is published with QoS 2 and the program goes on on
 """
 
 from collections.abc import Callable, Collection, Generator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import simpy
@@ -30,22 +31,26 @@ class ProgramError(Exception):
     """What ends a program in state ``error``."""
 
 
+@dataclass(frozen=True, slots=True)
 class Options:
-    """The test options of one cycle, read as the real program reads them."""
+    """The test options of one cycle that a program obeys; the others are only transported."""
 
-    def __init__(self, job_data: Json) -> None:
-        self._data = job_data
+    stop_on_fail: bool
+    trigger_on_fail: bool
+    trigger_before_test: int | None
+    """Index of the test, from 0, just before which the trigger pulses."""
 
-    def active(self, name: str) -> bool:
-        """Whether option ``name`` is on. Raises ProgramError when it is not of the form {active, value}."""
-        entry = self._data.get(name, messages.OPTION_OFF)
-        if not isinstance(entry, dict) or "active" not in entry:
-            raise ProgramError(f"option {name} is {entry!r}, not an object with 'active'")
-        return bool(entry["active"])
-
-    def value(self, name: str) -> Any:
-        """The value of option ``name``, -1 when it has none."""
-        return self._data.get(name, messages.OPTION_OFF).get("value", -1)
+    @classmethod
+    def read(cls, job_data: Json) -> "Options":
+        """From ``job_data``. Raises ProgramError when one is not of the form {active, value}, as real programs do."""
+        on: dict[str, bool] = {}
+        for name in ("stop_on_fail", "trigger_on_fail", "trigger_on_test"):
+            entry = job_data.get(name, messages.OPTION_OFF)
+            if not isinstance(entry, dict) or "active" not in entry:
+                raise ProgramError(f"option {name} is {entry!r}, not an object with 'active'")
+            on[name] = bool(entry["active"])
+        before = job_data["trigger_on_test"].get("value", -1) if on["trigger_on_test"] else None
+        return cls(on["stop_on_fail"], on["trigger_on_fail"], before)
 
 
 class ModelledSequencer:
@@ -266,7 +271,7 @@ class ModelledSequencer:
         if not job_data:
             if "sequencer-keeps-options" not in self._quirks or self._part is None:
                 raise ProgramError("next came without job_data")
-            return Options(self._job_data)
+            return Options.read(self._job_data)
         if "sites_info" not in job_data:
             raise ProgramError("job_data has no sites_info")
         self._job_data = job_data
@@ -275,7 +280,7 @@ class ModelledSequencer:
             self._part = str(part)
         elif "sequencer-reuses-part-id" not in self._quirks or self._part is None:
             raise ProgramError(f"sites_info has no entry for site {self._site}")
-        return Options(job_data)
+        return Options.read(job_data)
 
     def _cycle(self, job_data: Json | None, published: simpy.Event) -> Steps:
         yield published
@@ -290,7 +295,7 @@ class ModelledSequencer:
             data += [*verdict.records, records.ftr(test.test_num, site, verdict.test_flag)]
             soft_bin = select_bin(soft_bin, verdict.bin)
             self._trigger(options, index, verdict)
-            stop = verdict.failed and options.active("stop_on_fail")
+            stop = verdict.failed and options.stop_on_fail
             if not (stop and "sequencer-passes-part-on-stop" in self._quirks):
                 failed |= verdict.failed
                 num_test += len(test.outputs)
@@ -365,7 +370,7 @@ class ModelledSequencer:
         self._answer = None
 
     def _trigger(self, options: Options, index: int, verdict: TestVerdict) -> None:
-        on_fail = verdict.failed and options.active("trigger_on_fail")
-        on_test = options.active("trigger_on_test") and options.value("trigger_on_test") == index + 1
+        on_fail = verdict.failed and options.trigger_on_fail
+        on_test = options.trigger_before_test == index + 1
         for cause in [name for name, due in (("fail", on_fail), ("test", on_test)) if due]:
             self._kernel.journal.record("trigger", self._actor, cause=cause, test=index)

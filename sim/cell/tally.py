@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import Event
 
 _PRR = re.compile(r'\{\s*"type"\s*:\s*"PRR"')
@@ -48,6 +49,7 @@ class Tally:
     retested: int = 0
     problems: list[str] = field(default_factory=list)
     passed: int = 0
+    _by_site: dict[int, tuple[int, int]] = field(default_factory=dict)
     _reported: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
@@ -88,8 +90,8 @@ class Tally:
 
     def yield_of(self, site: int) -> float | None:
         """Fraction of the devices last tested on ``site`` that passed; None for none."""
-        there = [entry.passed for entry in self.devices.values() if entry.site == site]
-        return sum(there) / len(there) if there else None
+        parts, passed = self._by_site.get(site, (0, 0))
+        return passed / parts if parts else None
 
     def _sorted(self, _actor: str, fields: Mapping[str, Any]) -> None:
         device = (str(fields.get("lot", "")), int(fields["device"]))
@@ -100,10 +102,18 @@ class Tally:
             soft = said[0]
         passed = fields.get("passed", soft in _GOOD if soft is not None else hard == 1)
         old = self.devices.get(device)
-        self.retested += old is not None
-        self.passed += bool(passed) - (old is not None and old.passed)
-        self.devices[device] = Sorted(site, soft, hard, bool(passed))
+        if old is not None:
+            self.retested += 1
+            self._count(old, -1)
+        new = Sorted(site, soft, hard, bool(passed))
+        self._count(new, 1)
+        self.devices[device] = new
         self.sites.add(site)
+
+    def _count(self, entry: Sorted, step: int) -> None:
+        parts, passed = self._by_site.get(entry.site, (0, 0))
+        self._by_site[entry.site] = (parts + step, passed + step * entry.passed)
+        self.passed += step * entry.passed
 
     def _contact(self, _actor: str, fields: Mapping[str, Any]) -> None:
         self.touchdowns = int(fields.get("touchdown", self.touchdowns + 1))
@@ -138,10 +148,14 @@ _COUNTERS = {
 
 
 def tally(events: Iterable[Event]) -> Tally:
-    """The counts of a whole journal."""
+    """The counts of a whole journal. Raises DrycellError for an event that lacks what its kind needs."""
     counts = Tally()
     for event in events:
-        counts.take(event)
+        try:
+            counts.take(event)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = f"event {event.seq} ({event.kind})"
+            raise DrycellError(f"the journal is damaged at {what}: {type(error).__name__} {error}") from None
     return counts
 
 

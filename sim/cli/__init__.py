@@ -3,7 +3,7 @@
 Rules
 - stdout is data, stderr is talk. Exit codes: 0 holds, 1 violated, 2 unknown, 3 usage or tool error, 130 interrupted.
 - A user never sees a traceback: bad input is one sentence, an internal error says where its traceback was written.
-- One small module per group of verbs; each adds its parsers and names the function that does the work.
+- ``verbs`` is the one page of all verbs and options; one small module per group of verbs does the work.
 """
 
 from drycell.sim.cli.main import main

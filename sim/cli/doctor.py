@@ -7,18 +7,12 @@ from rich.table import Table
 
 from drycell.sim.cli.examination import examine
 from drycell.sim.cli.output import console, print_json
-from drycell.sim.cli.parsing import Verbs
 
 _COLOURS = {"ok": "green", "limited": "yellow", "missing": "red"}
 
 
-def add(verbs: Verbs) -> None:
-    """Add ``doctor``."""
-    parser = verbs.add("doctor", "say what this machine can and cannot do", _doctor)
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
-
-
-def _doctor(arguments: argparse.Namespace) -> int:
+def doctor(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell doctor``."""
     findings = examine()
     if arguments.json:
         print_json([finding.to_json() for finding in findings])

@@ -4,18 +4,20 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from drycell.sim.cli import doctor, run, runs, scenario
 from drycell.sim.cli.crash import write_traceback
-from drycell.sim.cli.parsing import Parser, UsageError, make_parser, parse
-from drycell.sim.cli.runner import Runner
+from drycell.sim.cli.parsing import parse
+from drycell.sim.cli.verbs import carry_out, command
 from drycell.sim.errors import DrycellError
 
+if TYPE_CHECKING:
+    from drycell.sim.cli.runner import Runner
+
 OK, USAGE, INTERRUPTED = 0, 3, 130
-GROUPS = (run, runs, scenario, doctor)
 
 
-def main(argv: Sequence[str] | None = None, *, runner: Runner | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, runner: "Runner | None" = None) -> int:
     """Run ``drycell`` with ``argv`` (default: the process's own) and return its exit code.
 
     ``runner`` takes the place of the simulated cell; for tests and for programs that drive another one.
@@ -25,8 +27,6 @@ def main(argv: Sequence[str] | None = None, *, runner: Runner | None = None) -> 
     try:
         code = _dispatch(words, runner)
         sys.stdout.flush()
-    except UsageError as error:
-        _say(f"drycell: {error}")
     except DrycellError as error:
         _say(f"drycell: {error}")
     except KeyboardInterrupt:
@@ -39,8 +39,8 @@ def main(argv: Sequence[str] | None = None, *, runner: Runner | None = None) -> 
     return code
 
 
-def _dispatch(words: list[str], runner: Runner | None) -> int:
-    parser = _parser()
+def _dispatch(words: list[str], runner: "Runner | None") -> int:
+    parser = command()
     if not words:
         parser.print_help()
         return OK
@@ -48,15 +48,7 @@ def _dispatch(words: list[str], runner: Runner | None) -> int:
     if arguments is None:
         return OK
     arguments.runner = runner
-    code: int = arguments.do(arguments)
-    return code
-
-
-def _parser() -> Parser:
-    parser, verbs = make_parser()
-    for group in GROUPS:
-        group.add(verbs)
-    return parser
+    return carry_out(arguments)
 
 
 def _say(text: str) -> None:

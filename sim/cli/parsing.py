@@ -2,12 +2,12 @@
 
 import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from drycell import __version__
 from drycell.sim.errors import DrycellError
-from drycell.sim.scenario.mistakes import did_you_mean
+from drycell.sim.suggest import did_you_mean
 
 
 class UsageError(DrycellError):
@@ -34,8 +34,8 @@ class Verbs:
         self.parsers: dict[str, Parser] = {}
         self.groups: dict[str, Verbs] = {}
 
-    def add(self, name: str, about: str, do: Callable[[argparse.Namespace], int]) -> Parser:
-        """A verb that ``do`` carries out and returns the exit code of."""
+    def add(self, name: str, about: str, do: str) -> Parser:
+        """A verb whose work is done by ``do``, a ``module:function`` that returns the exit code."""
         parser: Parser = self._actions.add_parser(name, help=about, description=about)
         parser.set_defaults(do=do, parser=parser)
         self.parsers[name] = parser

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from drycell.sim.cell.tally import Tally
 from drycell.sim.cli.output import talk
@@ -18,6 +19,7 @@ from drycell.sim.scenario import Scenario
 
 _REFRESH_S = 0.1
 _TENTHS = 10
+_SITES_SHOWN = 8
 
 
 class Progress(Protocol):
@@ -95,25 +97,26 @@ class LiveProgress:
             self._live.update(self.panel(), refresh=True)
 
     def panel(self) -> RenderableType:
-        """What is shown now."""
+        """What is shown now. Columns keep their width while the words in them change."""
         tally = self.tally
         grid = Table.grid(padding=(0, 2))
+        for width in (20, len(f"{self._total}/{self._total}"), 12, 8, 18):
+            grid.add_column(min_width=width, no_wrap=True)
         grid.add_row(
-            self._name,
             ProgressBar(total=self._total, completed=tally.parts, width=20),
             f"{tally.parts}/{self._total}",
             f"yield {tally.yield_:.1%}",
             clock(tally.now_ns),
             tally.master or "starting",
         )
+        lines: list[RenderableType] = [Text(self._name, style="bold", no_wrap=True, overflow="ellipsis"), grid]
         if len(self._sites) > 1:
-            grid.add_row(*self._site_cells())
-        return grid
+            lines.append(Text(f"yield by site  {self._site_yields()}", no_wrap=True, overflow="ellipsis"))
+        return Group(*lines)
 
-    def _site_cells(self) -> tuple[str, str]:
+    def _site_yields(self) -> str:
         shown = []
-        for site in self._sites[:8]:
+        for site in self._sites[:_SITES_SHOWN]:
             share = self.tally.yield_of(site)
             shown.append(f"{site}: {'-' if share is None else f'{share:.0%}'}")
-        more = " ..." if len(self._sites) > 8 else ""
-        return ("yield by site", "  ".join(shown) + more)
+        return "  ".join(shown) + (" ..." if len(self._sites) > _SITES_SHOWN else "")

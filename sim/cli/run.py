@@ -1,6 +1,7 @@
 """``drycell run``: one scenario, once."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from drycell.sim.cell.possible import refuse_impossible
 from drycell.sim.cli.crash import write_traceback
 from drycell.sim.cli.junit import write_junit
 from drycell.sim.cli.output import print_json, talk
-from drycell.sim.cli.parsing import UsageError, Verbs
+from drycell.sim.cli.parsing import UsageError
 from drycell.sim.cli.progress import watching
 from drycell.sim.cli.runner import simulated_cell
 from drycell.sim.cli.tables import print_run
@@ -34,44 +35,28 @@ _OVERRIDES = {  # option -> key of the scenario
     "pace": "pace",
     "dialect": "cell.dialect",
 }
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _PATHS = ("program", "python")
 
 
-def add(verbs: Verbs) -> None:
-    """Add ``run``."""
-    parser = verbs.add("run", "run a scenario and judge it", _run)
-    parser.add_argument("scenario", metavar="SCENARIO", type=Path, help="scenario file, .yaml or .json")
-    parser.add_argument("--program", metavar="PATH", help="script of a real test program")
-    parser.add_argument("--python", metavar="PATH", help="its interpreter")
-    parser.add_argument("--sites", metavar="N|LIST", help="how many sites, or their numbers such as 0,2")
-    parser.add_argument("--duts", metavar="N", help="number of devices")
-    parser.add_argument("--seed", metavar="N", help="seed of everything random")
-    parser.add_argument("--rung", metavar="RUNG", help="model or process")
-    parser.add_argument("--pace", metavar="PACE", help="virtual, real or a factor such as x10")
-    parser.add_argument("--dialect", metavar="NAME", help="dialect of the protocol")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the scenario")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="run directory, instead of one in the store")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--junit", metavar="FILE", type=Path, help="write the verdict as JUnit XML too")
-
-
-def _run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell run``; returns the exit code."""
     scenario = load(arguments.scenario, overrides(arguments))
     if arguments.program is not None and scenario.rung == "model":
         raise UsageError("--program needs rung process, since rung model interprets definitions; add --rung process")
     refuse_impossible(scenario)
     runner = arguments.runner or simulated_cell()
-    run = RunStore().new(scenario, arguments.scenario, out=arguments.out)
+    made = RunStore().new(scenario, arguments.scenario, out=arguments.out)
     try:
         with _terminable(), watching(scenario) as progress:
-            result = runner(scenario, run.path, observer=progress.take)
-        run.finish(result)
+            result = runner(scenario, made.path, observer=progress.take, say=talk)
+        made.finish(result)
     except BaseException as error:
-        return _give_up(run, error)
+        return _give_up(made, error)
     if arguments.json:
         print_json(result.to_json())
     else:
-        print_run(scenario.name, run, result, progress.tally)
+        print_run(scenario.name, made, result, progress.tally)
     if arguments.junit is not None:
         write_junit(arguments.junit, scenario.name, result)
     return result.exit_code
@@ -110,20 +95,25 @@ def _path_from_scenario(text: str, folder: Path) -> str:
 
 def _give_up(run: Run, error: BaseException) -> int:
     """Keep what was learnt, say in one line what happened, and name the exit code."""
+    interrupted = isinstance(error, KeyboardInterrupt)
     kept = f"what was learnt so far is in {run.path}"
-    if isinstance(error, DrycellError):
-        run.fail(str(error))
-        talk(f"drycell: {error}")
-        talk(kept)
-        return TOOL_ERROR
-    if isinstance(error, KeyboardInterrupt):
-        run.fail("interrupted", interrupted=True)
-        talk(f"drycell: interrupted; {kept}")
-        return INTERRUPTED
-    where = write_traceback(run.path)
-    run.fail(f"internal error ({type(error).__name__}: {error})")
-    talk(f"drycell: internal error ({type(error).__name__}); the full traceback is in {where}")
-    return TOOL_ERROR
+    if interrupted:
+        why, said = "interrupted", f"interrupted; {kept}"
+    elif isinstance(error, DrycellError):
+        why, said = str(error), f"{error}\n{kept}"
+    elif isinstance(error, OSError) and error.errno in _NO_ROOM:
+        why = f"the run directory cannot be written ({error.strerror}); free space or use --out for another place"
+        said = f"{why}\n{kept}"
+    else:
+        why = f"internal error ({type(error).__name__}: {error})"
+        where = write_traceback(run.path)
+        said = f"internal error ({type(error).__name__}); the full traceback is in {where}"
+    talk(f"drycell: {said}")
+    try:
+        run.fail(why, interrupted=interrupted)
+    except OSError:
+        talk(f"{run.path} could not be written to the end")
+    return INTERRUPTED if interrupted else TOOL_ERROR
 
 
 @contextmanager

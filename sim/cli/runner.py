@@ -1,7 +1,6 @@
 """The seam between the command and the simulated cell."""
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -11,14 +10,23 @@ from drycell.sim.scenario import Scenario
 
 
 class Runner(Protocol):
-    """Runs a scenario in ``run_dir`` and judges it; ``observer`` sees every journal event as it is written."""
+    """Runs a scenario in ``run_dir`` and judges it.
+
+    ``observer`` sees every journal event as it is written; ``say`` gets a line before something slow.
+    """
 
     def __call__(
-        self, scenario: Scenario, run_dir: Path, *, observer: Callable[[Event], None] | None = None
+        self,
+        scenario: Scenario,
+        run_dir: Path,
+        *,
+        observer: Callable[[Event], None] | None = None,
+        say: Callable[[str], None] = ...,
     ) -> RunResult: ...
 
 
 def simulated_cell() -> Runner:
     """The runner of this drycell, loaded when it is needed because it brings the whole cell with it."""
-    runner: Runner = import_module("drycell.sim.cell.run").run
-    return runner
+    from drycell.sim.cell.run import run
+
+    return run

@@ -9,23 +9,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from drycell.sim.cli.output import console, print_json, print_text, talk
-from drycell.sim.cli.parsing import UsageError, Verbs
+from drycell.sim.cli.parsing import UsageError
 from drycell.sim.cli.tables import print_run
 from drycell.sim.errors import DrycellError
 from drycell.sim.runs import Run, RunStore
 
-
-def add(verbs: Verbs) -> None:
-    """Add ``runs`` and ``show``."""
-    listing = verbs.add("runs", "list the runs in the store", _runs)
-    listing.add_argument("--json", action="store_true", help="print them as JSON")
-    show = verbs.add("show", "show one run", _show)
-    show.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
-    show.add_argument("--event", metavar="N", help="show this event of its journal instead")
-    show.add_argument("--json", action="store_true", help="print it as JSON")
+_OF_EVENTS = ("events", "columns", "kind", "actor", "site", "from_", "to", "grep")
 
 
-def _runs(arguments: argparse.Namespace) -> int:
+def runs(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell runs``."""
     store = RunStore()
     lines = [summary(run) for run in store.all()]
     if arguments.json:
@@ -59,10 +52,15 @@ def summary(run: Run) -> dict[str, Any]:
     return {**line, **{key: data[key] for key in ("verdict", "parts", "yield", "rung", "pace", "seed", "virtual_s")}}
 
 
-def _show(arguments: argparse.Namespace) -> int:
+def show(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell show``."""
     run = RunStore().find(arguments.run)
     if arguments.event is not None:
         return _show_event(run, arguments.event, as_json=arguments.json)
+    if any(getattr(arguments, option) for option in _OF_EVENTS):
+        from drycell.sim.cli.events import show_events  # only now: it loads the whole room of reports
+
+        return show_events(run, arguments)
     result = run.result()
     if arguments.json:
         failure = run.failure() or {}

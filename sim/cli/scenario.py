@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from drycell.sim.cli.output import print_json, print_text, talk
-from drycell.sim.cli.parsing import Verbs
 from drycell.sim.errors import DrycellError
 from drycell.sim.scenario import canonical, load
 from drycell.sim.scenario.files import pretty, schema, starter
@@ -12,20 +11,8 @@ from drycell.sim.scenario.files import pretty, schema, starter
 _TOOL_ERROR = 3
 
 
-def add(verbs: Verbs) -> None:
-    """Add ``scenario`` with its own verbs."""
-    group = verbs.group("scenario", "write, check and normalise scenario files")
-    check = group.add("check", "say whether scenario files can be used", _check)
-    check.add_argument("files", metavar="FILE", nargs="+", type=Path)
-    group.add("schema", "print the JSON schema of scenarios", _schema)
-    fmt = group.add("fmt", "print a scenario in its plainest form", _fmt)
-    fmt.add_argument("file", metavar="FILE", type=Path)
-    fmt.add_argument("--json", action="store_true", help="the canonical JSON, with all defaults")
-    new = group.add("new", "write a commented starter scenario", _new)
-    new.add_argument("file", metavar="FILE", type=Path)
-
-
-def _check(arguments: argparse.Namespace) -> int:
+def check(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell scenario check``."""
     bad = 0
     for path in arguments.files:
         try:
@@ -39,18 +26,21 @@ def _check(arguments: argparse.Namespace) -> int:
     return _TOOL_ERROR if bad else 0
 
 
-def _schema(_arguments: argparse.Namespace) -> int:
+def print_schema(_arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell scenario schema``."""
     print_json(schema())
     return 0
 
 
-def _fmt(arguments: argparse.Namespace) -> int:
+def fmt(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell scenario fmt``."""
     scenario = load(arguments.file)
     print_text(canonical(scenario).decode() if arguments.json else pretty(scenario).rstrip("\n"))
     return 0
 
 
-def _new(arguments: argparse.Namespace) -> int:
+def new(arguments: argparse.Namespace) -> int:
+    """Carry out ``drycell scenario new``."""
     path: Path = arguments.file
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise DrycellError(f"{path}: a starter is YAML; name it {path.with_suffix('.yaml')}")

@@ -5,8 +5,6 @@ Exit codes: 0 fine, 1 a rule is violated or the files differ, 3 a file cannot be
 
 import argparse
 import json
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,45 +16,26 @@ from drycell.runtime.stdf.checks import Report, check
 from drycell.runtime.stdf.compare import TIMES, Difference, compare
 from drycell.runtime.stdf.records import TYPES
 from drycell.runtime.stdf.tally import EVERY, PartCount
+from drycell.sim.cli.output import print_text, talk
 
 FINE, VIOLATED, UNUSABLE = 0, 1, 3
 
 
-def add_parser(subparsers: Any) -> None:
-    """Adds the verb ``stdf``; the chosen function is ``handler`` of the parsed arguments."""
-    verb = subparsers.add_parser("stdf", help="dump, judge and compare STDF V4 files")
-    verbs = verb.add_subparsers(dest="stdf_verb", required=True, metavar="cat|check|diff")
-    cat = verbs.add_parser("cat", help="print records as ATDF text")
-    cat.add_argument("files", nargs="+", metavar="FILE")
-    cat.add_argument("--only", metavar="TYPES", help="record types to print, for example PRR,MRR")
-    cat.set_defaults(handler=run_cat)
-    judge = verbs.add_parser("check", help="judge files: damage, order, pairing, counts")
-    judge.add_argument("files", nargs="+", metavar="FILE")
-    judge.add_argument("--json", action="store_true", help="print the verdict as JSON")
-    judge.set_defaults(handler=run_check)
-    diff = verbs.add_parser("diff", help="compare two files, times masked")
-    diff.add_argument("files", nargs=2, metavar="FILE")
-    diff.add_argument("--times", action="store_true", help="compare times too")
-    diff.add_argument("--mask", action="append", default=[], metavar="TYPE.FIELD", help="a further field to ignore")
-    diff.add_argument("--json", action="store_true", help="print the differences as JSON")
-    diff.set_defaults(handler=run_diff)
-
-
-def run_cat(args: argparse.Namespace) -> int:
+def cat(args: argparse.Namespace) -> int:
     """Prints every readable record; names the gaps on stderr."""
     only = _types(args.only)
     if only is None:
         return UNUSABLE
-    return max(_guarded(name, lambda path: _cat(path, only)) for name in args.files)
+    return max(_guarded(path, lambda path: _cat(path, only)) for path in args.files)
 
 
-def run_check(args: argparse.Namespace) -> int:
+def judge(args: argparse.Namespace) -> int:
     """Prints the verdict on each file with its reasons."""
     show = _check_json if args.json else _check_text
-    return max(_guarded(name, show) for name in args.files)
+    return max(_guarded(path, show) for path in args.files)
 
 
-def run_diff(args: argparse.Namespace) -> int:
+def diff(args: argparse.Namespace) -> int:
     """Prints what differs."""
     mask = (frozenset() if args.times else TIMES) | frozenset(args.mask)
     unknown = [m for m in mask if not _is_field(m)]
@@ -66,7 +45,7 @@ def run_diff(args: argparse.Namespace) -> int:
     code = _guarded(first, _first_record) or _guarded(second, _first_record)
     if code:
         return code
-    return _guarded(first, lambda path: _diff(path, Path(second), mask, args.json))
+    return _guarded(first, lambda path: _diff(path, second, mask, args.json))
 
 
 def _cat(path: Path, only: frozenset[str]) -> int:
@@ -75,30 +54,31 @@ def _cat(path: Path, only: frozenset[str]) -> int:
     for item in read_tolerant(path):
         if isinstance(item, Gap):
             damaged = True
-            print(f"{path}: {item.error} ({item.length} bytes skipped)", file=sys.stderr)  # noqa: T201
+            talk(f"{path}: {item.error} ({item.length} bytes skipped)")
             continue
         code = FINE
         if not only or item.name in only:
-            print(line(item))  # noqa: T201
+            print_text(line(item))
     return VIOLATED if damaged and code == FINE else code
 
 
 def _check_text(path: Path) -> int:
     report = check(path)
     for finding in report.findings:
-        print(f"{path}: {finding}")  # noqa: T201
+        print_text(f"{path}: {finding}")
     if report.more:
-        print(f"{path}: and {report.more} more")  # noqa: T201
+        print_text(f"{path}: and {report.more} more")
     total = report.tally.parts.get(EVERY, PartCount())
     verdict = {FINE: "fine", VIOLATED: "violated", UNUSABLE: "not an STDF file"}[_code(report)]
     count = sum(report.records.values())
-    print(f"{path}: {verdict}: {count} records, {total.parts} parts, {total.good} good, {report.errors} errors")  # noqa: T201
+    print_text(f"{path}: {verdict}: {count} records, {total.parts} parts, {total.good} good, {report.errors} errors")
     return _code(report)
 
 
 def _check_json(path: Path) -> int:
     report = check(path)
     total = report.tally.parts.get(EVERY, PartCount())
+    finals = report.tally.finals()
     answer = {
         "file": str(path),
         "verdict": {FINE: "fine", VIOLATED: "violated", UNUSABLE: "unusable"}[_code(report)],
@@ -107,12 +87,14 @@ def _check_json(path: Path) -> int:
         "parts": total.parts,
         "good": total.good,
         "retests": total.retests,
+        "devices": len(finals),
+        "devices_good": sum(final.good for final in finals),
         "hard_bins": {str(n): c.parts for (site, n), c in sorted(report.tally.hard.items()) if site == EVERY},
         "soft_bins": {str(n): c.parts for (site, n), c in sorted(report.tally.soft.items()) if site == EVERY},
         "findings": [asdict(finding) for finding in report.findings],
         "findings_not_shown": report.more,
     }
-    print(json.dumps(answer))  # noqa: T201
+    print_text(json.dumps(answer))
     return _code(report)
 
 
@@ -127,10 +109,10 @@ def _diff(first: Path, second: Path, mask: frozenset[str], as_json: bool) -> int
     if as_json:
         files = [str(first), str(second)]
         answer = {"files": files, "masked": sorted(mask), "differences": [_plain(d) for d in found]}
-        print(json.dumps(answer))  # noqa: T201
+        print_text(json.dumps(answer))
     else:
         for difference in found:
-            print(difference)  # noqa: T201
+            print_text(str(difference))
     return VIOLATED if found else FINE
 
 
@@ -168,19 +150,18 @@ def _is_field(name: str) -> bool:
     return rec in TYPES and field in TYPES[rec].index
 
 
-def _guarded(name: str, act: Callable[[Path], int]) -> int:
+def _guarded(path: Path, act: Callable[[Path], int]) -> int:
     """Runs on one file; a file that cannot be read is one sentence and exit code 3."""
     try:
-        return act(Path(name))
-    except BrokenPipeError:  # the reader of our stdout has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
+        return act(path)
+    except BrokenPipeError:
+        raise  # the reader of our stdout has seen enough: the command knows what to do
     except OSError as error:
-        return _say(f"{name}: cannot be read: {error.strerror or error}; right would be a readable STDF V4 file")
+        return _say(f"{path}: cannot be read: {error.strerror or error}; right would be a readable STDF V4 file")
     except StdfError as error:
-        return _say(f"{name}: {error}")
+        return _say(f"{path}: {error}")
 
 
 def _say(sentence: str) -> int:
-    print(sentence, file=sys.stderr)  # noqa: T201
+    talk(f"drycell: {sentence}")
     return UNUSABLE

@@ -1,5 +1,6 @@
 """Results for people: the bin table, the verdict and where everything is; 80 columns are enough."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
@@ -14,6 +15,7 @@ from drycell.sim.cli.output import console
 from drycell.sim.runs import Run
 
 _SITE_COLUMNS = 4
+_AMBIENT = {"violated": "violated", "holds": "hold", "unknown": "unknown"}
 _COLOURS = {"holds": "green", "violated": "red", "unknown": "yellow"}
 
 
@@ -87,13 +89,25 @@ def _print_oracles(out: Console, oracles: Sequence[OracleResult]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for _ in range(3):
         table.add_column()
-    for oracle in sorted(oracles, key=lambda oracle: not oracle.required):
+    listed = [oracle for oracle in oracles if oracle.required or oracle.verdict == "violated"]
+    for oracle in sorted(listed, key=lambda oracle: not oracle.required):
         colour = _COLOURS[oracle.verdict]
-        name = f"{escape(oracle.name)}{'' if oracle.required else ' (ambient)'}"
         proof = f" \\[{_events(oracle.evidence)}]" if oracle.evidence and oracle.verdict == "violated" else ""
-        table.add_row(f"[{colour}]{oracle.verdict}[/{colour}]", name, f"{escape(oracle.text)}{proof}")
-    out.print(table)
+        table.add_row(f"[{colour}]{oracle.verdict}[/{colour}]", escape(oracle.name), f"{escape(oracle.text)}{proof}")
+    if listed:
+        out.print(table)
+    ambient = [oracle for oracle in oracles if not oracle.required]
+    if ambient:
+        out.print(_ambient(ambient))
     out.print()
+
+
+def _ambient(oracles: Sequence[OracleResult]) -> str:
+    """One line about the oracles that nobody asked for; those that were never put to the test are named."""
+    count: Counter[str] = Counter(oracle.verdict for oracle in oracles)
+    parts = [f"{count[verdict]} {word}" for verdict, word in _AMBIENT.items() if count[verdict]]
+    unknown = ", ".join(oracle.name for oracle in oracles if oracle.verdict == "unknown")
+    return f"ambient oracles: {', '.join(parts)}{f' ({escape(unknown)})' if unknown else ''}"
 
 
 def _events(evidence: Sequence[int]) -> str:

@@ -8,6 +8,7 @@ import pluggy
 
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks.spec import DeviceAt, DrycellHooks, Instrument, Population, PopulationRequest
+from drycell.sim.suggest import did_you_mean
 
 T = TypeVar("T")
 GROUP = "drycell"
@@ -53,8 +54,7 @@ def _find(offered: Mapping[str, T], name: str, what: str, key: str) -> T:
     try:
         return offered[name]
     except KeyError:
-        known = ", ".join(sorted(offered)) or "none; is drycell installed with its plugins?"
-        raise DrycellError(f"{key}: there is no {what} {name!r}; known are {known}") from None
+        raise DrycellError(f"{key}: there is no {what} {name!r}; {did_you_mean(name, offered)}") from None
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from drycell.sim.oracles.base import Answer, Oracle
 from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.lot import LOT_ORACLES
 from drycell.sim.oracles.states import STATE_ORACLES
+from drycell.sim.suggest import did_you_mean
 
 ORACLES = {oracle.name: oracle for oracle in (*LOT_ORACLES, *STATE_ORACLES)}
 """All oracles by the name that ``expect`` uses, in the order they are reported."""
@@ -17,7 +18,7 @@ def check_names(names: Collection[str]) -> None:
     """Raises DrycellError for a name under ``expect`` that is no oracle."""
     for name in names:
         if name not in ORACLES:
-            raise DrycellError(f"expect: {name!r} is no oracle; known are {', '.join(sorted(ORACLES))}")
+            raise DrycellError(f"expect: {name!r} is no oracle; {did_you_mean(name, ORACLES)}")
 
 
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:

@@ -19,7 +19,7 @@ from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import Event, read
 from drycell.sim.runs.environment import environment
 from drycell.sim.scenario import Scenario, canonical, from_text
-from drycell.sim.scenario.mistakes import did_you_mean
+from drycell.sim.suggest import did_you_mean
 
 DEFAULT_ROOT = Path(".drycell") / "runs"
 LATEST = "latest"
@@ -130,9 +130,12 @@ class RunStore:
 
     def all(self) -> list[Run]:
         """Every run, oldest first."""
-        if not self.root.is_dir():
-            return []
-        folders = (path for path in self.root.iterdir() if path.is_dir() and not path.is_symlink())
+        try:
+            if not self.root.is_dir():
+                return []
+            folders = [path for path in self.root.iterdir() if path.is_dir() and not path.is_symlink()]
+        except OSError as error:
+            raise DrycellError(f"{self.root} cannot be read ({error.strerror})") from None
         return [Run(path) for path in sorted(folders) if (path / "scenario.json").is_file()]
 
     def find(self, word: str) -> Run:

@@ -7,9 +7,12 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from drycell.sim.scenario.model import Scenario, default_layout
+from drycell.sim.scenario.tree import scalar
 
+_PLAIN = re.compile(r"[A-Za-z_./]([A-Za-z0-9_./% -]*[A-Za-z0-9_./%-])?")  # what needs no quotes, whoever reads it
 _NAME_LINE = re.compile(r"^name: .*$", re.MULTILINE)
 
 
@@ -27,7 +30,7 @@ def pretty(scenario: Scenario) -> str:
         if not data.get("cell", {"": 1}):
             del data["cell"]
     yaml, text = YAML(pure=True), StringIO()
-    yaml.width = 100
+    yaml.width = 4000  # never break a line: a broken plain key is no YAML
     yaml.dump(_styled(data, 0), text)
     return text.getvalue()
 
@@ -35,7 +38,7 @@ def pretty(scenario: Scenario) -> str:
 def _styled(value: Any, depth: int) -> Any:
     """Plain values with the looks of a hand-written file: blocks outside, braces for what is small and deep."""
     if isinstance(value, dict):
-        mapping = CommentedMap((key, _styled(entry, depth + 1)) for key, entry in value.items())
+        mapping = CommentedMap((_styled(key, depth), _styled(entry, depth + 1)) for key, entry in value.items())
         if depth > 1 or (depth == 1 and not any(isinstance(entry, dict) for entry in value.values())):
             mapping.fa.set_flow_style()
         return mapping
@@ -44,6 +47,8 @@ def _styled(value: Any, depth: int) -> Any:
         if depth > 1:
             sequence.fa.set_flow_style()
         return sequence
+    if isinstance(value, str) and not (_PLAIN.fullmatch(value) and isinstance(scalar(value), str)):
+        return DoubleQuotedScalarString(value)
     return value
 
 

@@ -7,7 +7,6 @@ Rules
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from drycell.sim.errors import DrycellError
+from drycell.sim.suggest import did_you_mean
 
 _LISTED = 20
 
@@ -58,18 +58,6 @@ class Finding(NamedTuple):
     path: Place
     of_key: bool
     text: str
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``did you mean 'x'?`` for the nearest known word, else the list of known ones."""
-    listed = sorted(known)
-    near = get_close_matches(word, listed, n=1, cutoff=0.6) or get_close_matches(
-        word.lower(), [entry.lower() for entry in listed], n=1, cutoff=0.6
-    )
-    if near:
-        spelled = next(entry for entry in listed if entry.lower() == near[0].lower())
-        return f"did you mean {spelled!r}?"
-    return f"known are {', '.join(listed)}" if listed else "nothing is known here"
 
 
 def findings(error: ValidationError, model: type[BaseModel]) -> list[Finding]:

@@ -92,12 +92,12 @@ def _quirk(value: str) -> str:
 
 
 class Wafer(Section):
-    """The wafers of a prober: rows times columns dies each, stepped row by row."""
+    """The wafers of a prober: round, on a grid of dies, stepped row by row."""
 
     columns: Whole = Field(default=10, ge=1, le=1000)
-    """Dies per row."""
+    """Dies in the longest row."""
     rows: Whole = Field(default=10, ge=1, le=1000)
-    """Rows of dies."""
+    """Number of rows."""
     step_time_s: Seconds = 0.2
     """Time to step to the next dies."""
     change_time_s: Seconds = 20.0
@@ -112,7 +112,7 @@ class Handler(Section):
     kind: Literal["handler", "prober"] = "handler"
     """Handler or prober."""
     index_time_s: Seconds = 0.3
-    """Time from the last result to the next contact."""
+    """Time from the last result to the next contact; a prober takes its wafer's ``step_time_s`` instead."""
     retest_bins: Annotated[tuple[Bin, ...], AfterValidator(distinct)] = ()
     """Hard bins whose devices are tested again."""
     retests: Whole = Field(default=1, ge=0, le=100)
@@ -168,6 +168,8 @@ class Cell(Section):
     """Which protocol its parties speak."""
     device_id: TopicLevel = "demo"
     """Name of the cell on MQTT: one topic level."""
+    port: Whole = Field(default=0, ge=0, le=65_535)
+    """TCP port of the broker on 127.0.0.1; 0 takes a free one, and none on rung model."""
     sites: SitesForm = (0,)
     """Site numbers, or how many sites (numbered from 0)."""
     layout: Mapping[SiteKey, tuple[Whole, Whole]] = {}
@@ -204,9 +206,8 @@ class Program(Section):
     """The test program under rehearsal. Paths are relative to the scenario's folder."""
 
     definitions: Text | None = None
-    """Semi-ATE definitions: what the modelled sequencer interprets and the real program is generated from."""
-    measures: Text | None = None
-    """How the tests of the definitions measure, for the modelled sequencer."""
+    """Folder with ``definitions/``, ``do/``, ``measures.json`` and ``binning.json``: rung model interprets it, rung
+    process generates the real program from it."""
     path: Text | None = None
     """Script of a real test program, instead of one generated from the definitions."""
     python: Text | None = None

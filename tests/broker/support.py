@@ -1,24 +1,31 @@
 """What the broker's tests share: a tiny virtual loop, journals as lists, and a raw MQTT client over TCP."""
 
 import asyncio
+import logging
 import selectors
 import socket
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
+
+from amqtt.broker import Broker as Stock
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
 
 from drycell.sim.broker import Broker, BrokerOptions, codec
 from drycell.sim.broker.messages import Will
 
 
-class _JumpingSelector(selectors.SelectSelector):
-    """Never waits: where the loop would wait for its next timer, the clock jumps there."""
+class _JumpingSelector(selectors.EpollSelector):
+    """Where the loop would wait for its next timer, the clock jumps there.
+
+    ``grace_s``: real time given to loopback sockets before a jump; 0 for stories without sockets.
+    """
 
     loop: "VirtualLoop"
+    grace_s = 0.0
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        ready = super().select(0)
+        ready = super().select(0 if timeout == 0 else self.grace_s)
         if not ready and timeout is None:
             raise AssertionError("nothing will ever happen again: the test waits for something that does not come")
         if not ready and timeout and timeout > 0:
@@ -29,9 +36,10 @@ class _JumpingSelector(selectors.SelectSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop whose clock is simulated, in integer nanoseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace_s: float = 0.0) -> None:
         self.now = 0
         selector = _JumpingSelector()
+        selector.grace_s = grace_s
         super().__init__(selector)
         selector.loop = self
         self._clock_resolution = 1e-12
@@ -49,8 +57,18 @@ class Log(list):
     def __init__(self, now_ns: Callable[[], int]) -> None:
         super().__init__()
         self._now_ns = now_ns
+        self._awaited: dict[str, asyncio.Event] = {}
+
+    async def next(self, kind: str) -> None:
+        """Wait for the next event of a kind."""
+        self._awaited[kind] = asyncio.Event()
+        await self._awaited[kind].wait()
 
     def record(self, kind: str, actor: str, **fields: object) -> None:
+        if kind in self._awaited:
+            self._awaited.pop(kind).set()
+        if len(str(fields.get("payload", ""))) > 10_000:
+            fields["payload"] = "long"
         self.append((self._now_ns(), kind, actor, fields))
 
     def of(self, *kinds: str) -> list[tuple[int, str, str, dict[str, Any]]]:
@@ -134,7 +152,10 @@ async def _told(loop: VirtualLoop, story: Callable[[Virtual], Awaitable[None]], 
 class Raw:
     """One TCP connection that speaks packets as the test wants them."""
 
+    kept: ClassVar[list["Raw"]] = []  # a dropped reader would close its connection
+
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.kept.append(self)
         self.reader = reader
         self.writer = writer
         self._framer = codec.Framer()
@@ -201,9 +222,14 @@ class Raw:
 
 @asynccontextmanager
 async def serving(options: BrokerOptions | None = None) -> Any:
-    """Our broker on TCP, on the ordinary loop and clock; the journal is its attribute ``log``."""
-    log = Log(time.monotonic_ns)
-    broker = Broker(now_ns=time.monotonic_ns, record=log.record, options=options or BrokerOptions())
+    """Our broker on TCP, on the running loop and its clock; the journal is its attribute ``log``."""
+    loop = asyncio.get_running_loop()
+
+    def now_ns() -> int:
+        return round(loop.time() * 1e9)
+
+    log = Log(now_ns)
+    broker = Broker(now_ns=now_ns, record=log.record, options=options or BrokerOptions())
     await broker.start()
     broker.log = log  # type: ignore[attr-defined]
     try:
@@ -212,30 +238,67 @@ async def serving(options: BrokerOptions | None = None) -> Any:
         await broker.stop()
 
 
-@asynccontextmanager
-async def stock_serving(plugins: dict[str, Any] | None = None) -> Any:
-    """A stock amqtt broker on a free port; its attribute ``port`` is the real one."""
-    from amqtt.broker import Broker as Stock
+ANONYMOUS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+OPEN = {"tests.broker.support.OpenAuth": {}}
 
-    if plugins is None:
-        plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+
+class OpenAuth(BaseAuthPlugin):  # type: ignore[misc]
+    """Lets everybody in without making the session anonymous."""
+
+    async def authenticate(self, *, session: Any) -> bool:
+        return True
+
+
+class OpenTopics(BaseTopicPlugin):  # type: ignore[misc]
+    """Allows everything but topics that end in ``boom``, on which it fails."""
+
+    async def topic_filtering(self, *, session: Any = None, topic: Any = None, action: Any = None) -> bool:
+        if topic.endswith("boom"):
+            raise RuntimeError("boom")
+        return True
+
+
+@asynccontextmanager
+async def stock_serving(plugins: dict[str, Any]) -> Any:
+    """A stock amqtt broker on a free port; its attribute ``port`` is the real one."""
+    logging.getLogger("amqtt").setLevel(logging.CRITICAL + 1)
+    logging.getLogger("transitions").setLevel(logging.CRITICAL + 1)
     stock = Stock({"listeners": {"default": {"type": "tcp", "bind": "127.0.0.1:0"}}, "plugins": plugins})
     await stock.start()
     stock.port = stock._servers["default"].instance.sockets[0].getsockname()[1]
+    mine = asyncio.current_task()
     try:
         yield stock
+    finally:  # not stock's shutdown, which may hang
+        for server in stock._servers.values():
+            server.instance.close()
+        for raw in Raw.kept:
+            raw.close()
+        await asyncio.sleep(0.1)
+        tasks = asyncio.all_tasks() - {mine, *_waiting_for(mine)}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _waiting_for(task: Any) -> list[Any]:
+    """Tasks that wait for ``task`` (as wait_for's caller does)."""
+    return [other for other in asyncio.all_tasks() if other.get_name() == "story"]
+
+
+def on_virtual_tcp(story: Coroutine[Any, Any, Any]) -> Any:
+    """Run a story with TCP sockets on simulated time: waiting costs nothing."""
+    loop = VirtualLoop(grace_s=0.004)
+    loop.set_exception_handler(lambda _, context: print(context))
+    try:
+        task = loop.create_task(story, name="story")
+        return loop.run_until_complete(task)
     finally:
-        await stop_stock(stock)
-
-
-async def stop_stock(stock: Any) -> None:
-    """Stock amqtt may hang or fail here; the test that shows this does so itself."""
-    for server in stock._servers.values():
-        server.instance.close()
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        for raw in Raw.kept:
+            raw.close()
+        Raw.kept.clear()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
 
 
 def run(story: Coroutine[Any, Any, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from drycell.sim.cell.result import OracleResult, RunResult, overall
 from drycell.sim.cell.tally import tally
@@ -30,7 +31,7 @@ class FakeCell:
         self.seen: Scenario | None = None
 
     def __call__(
-        self, scenario: Scenario, run_dir: Path, *, observer: Callable[[Event], None] | None = None
+        self, scenario: Scenario, run_dir: Path, *, observer: Callable[[Event], None] | None = None, **_: Any
     ) -> RunResult:
         self.seen = scenario
         now_ns = [0]

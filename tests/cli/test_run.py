@@ -1,5 +1,6 @@
 """``drycell run``: overrides, exit codes, what is printed where, and what stays behind."""
 
+import errno
 import json
 import os
 import re
@@ -199,6 +200,14 @@ def test_an_internal_error_is_one_line_and_its_traceback_a_file(here: Path, caps
     assert "ValueError: boo" in (here / match[1]).read_text()
 
 
+def test_a_full_disk_is_one_sentence(here: Path, capsys: Capture) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert drycell("run", "s.yaml", cell=FakeCell(error=full)) == 3
+    err = capsys.readouterr().err
+    assert "drycell: the run directory cannot be written (No space left on device); free space or use --out" in err
+    assert not (latest(here) / "traceback.txt").exists()
+
+
 def test_interrupted_is_130(here: Path, capsys: Capture) -> None:
     assert drycell("run", "s.yaml", cell=FakeCell(error=KeyboardInterrupt())) == 130
     assert "drycell: interrupted; what was learnt so far is in" in capsys.readouterr().err
@@ -207,7 +216,7 @@ def test_interrupted_is_130(here: Path, capsys: Capture) -> None:
 def test_terminated_is_interrupted(here: Path) -> None:
     class Killed(FakeCell):
         def __call__(
-            self, scenario: Scenario, run_dir: Path, *, observer: Callable[[Event], None] | None = None
+            self, scenario: Scenario, run_dir: Path, *, observer: Callable[[Event], None] | None = None, **_: Any
         ) -> RunResult:
             os.kill(os.getpid(), signal.SIGTERM)
             return super().__call__(scenario, run_dir, observer=observer)

@@ -92,6 +92,19 @@ def test_a_damaged_run_is_listed_as_such_and_refused(here: Path, capsys: Capture
     assert "verdict.json is damaged: it is no JSON" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "line", ['{"seq":1', '{"seq":1,"t_ns":0,"actor":"handler","kind":"sorted"}', "[]", '{"seq":1,"t_ns":0}']
+)
+def test_a_damaged_journal_is_one_sentence(here: Path, capsys: Capture, line: str) -> None:
+    main(["run", "s.yaml"], runner=FakeCell())
+    (RunStore().find("latest").path / "journal.jsonl").write_text('{"drycell_journal":1}\n' + line + "\n")
+    capsys.readouterr()
+    assert main(["show", "latest"]) == 3
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "internal" not in err
+
+
 def test_a_moved_run_can_still_be_shown(here: Path, capsys: Capture) -> None:
     main(["run", "s.yaml"], runner=FakeCell())
     shutil.move(RunStore().find("latest").path, here / "elsewhere")

@@ -26,7 +26,7 @@ cell:
   operator: {resets: 1, reset_after_s: 5}
   peripherals: {MagField: {latency_s: 0.05}, Temperature: {latency_s: 200ms, answer: [1, null, {a: "b"}]}}
   timeouts: {loading_s: 20}
-program: {definitions: ./demo/definitions, measures: ./demo/measures.json, path: p.py, python: ./venv/bin/python}
+program: {definitions: ./demo/definitions, path: p.py, python: ./venv/bin/python}
 devices: {lot: "306426.001", size: 50, model: ldo, defects: 8%, spread: {vout: 1%}}
 instruments: {meter: {model: meter, variable: DRYCELL_METER}}
 timeline:

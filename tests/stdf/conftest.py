@@ -1,6 +1,7 @@
-"""Makes the helpers of this folder importable under importlib mode."""
+"""Makes the helpers of this folder, and those that all tests share, importable under importlib mode."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]

@@ -8,6 +8,7 @@ import pytest
 from stdf_material import T0_S, ftr, part, pir, prr, ptr, small_lot
 
 from drycell.runtime.stdf import LotWriter, Record, StdfError, read
+from drycell.runtime.stdf.checks import check
 
 
 def new_lot(out: list[bytes], **options: object) -> LotWriter:
@@ -82,6 +83,28 @@ def test_a_part_id_seen_again_is_a_retest() -> None:
     lot.finish(T0_S)
     pcr = [r for r in records(out) if r.name == "PCR"]
     assert [(r["SITE_NUM"], r["PART_CNT"], r["RTST_CNT"]) for r in pcr] == [(0, 1, 0), (1, 1, 1), (255, 2, 1)]
+    assert [r["PART_FLG"] for r in records(out) if r.name == "PRR"] == [8, 1]
+    assert check(b"".join(out)).findings == []
+
+
+def test_a_device_counts_with_its_last_result() -> None:
+    out: list[bytes] = []
+    lot = new_lot(out)
+    lot.touchdown(part(0, "1", good=False) + part(1, "2"))
+    lot.touchdown(part(0, "1") + part(1, ""))
+    total = lot.summary()
+    assert (total.parts, total.good, total.hard_bins) == (4, 3, {1: 3, 2: 1})
+    assert (total.devices, total.final_good, total.final_hard_bins) == (3, 3, {1: 3})
+    assert (total.final_soft_bins, total.yield_fraction) == ({1: 3}, 1.0)
+
+
+def test_the_flag_of_a_retest_can_be_left_as_it_was_sent() -> None:
+    out: list[bytes] = []
+    lot = new_lot(out, mark_retests=False)
+    lot.touchdown(part(0, "1"))
+    lot.touchdown(part(0, "1"))
+    assert [r["PART_FLG"] for r in records(out) if r.name == "PRR"] == [0, 0]
+    assert lot.summary().retests == 1
 
 
 def test_wafers_count_their_own_parts_and_the_same_part_id_on_the_next_wafer_is_no_retest() -> None:
@@ -123,7 +146,7 @@ BAD = {
     "missing field": (lambda p: p[1].pop("TEST_NUM"), "PTR of site 1, field TEST_NUM: is absent, but required"),
     "limit unset unsaid": (lambda p: p[1].update(LO_LIMIT=None), "field LO_LIMIT: is absent, but OPT_FLAG (2)"),
     "number too large": (lambda p: p[4].update(HARD_BIN=70000), "PRR of site 1, field HARD_BIN: cannot hold 70000"),
-    "float too large": (lambda p: p[1].update(RESULT=1e40), "PTR of site 1, field RESULT: cannot hold 1e+40"),
+    "negative count": (lambda p: p[4].update(NUM_TEST=-1), "PRR of site 1, field NUM_TEST: cannot hold -1"),
     "count wrong": (lambda p: p[2].update(RSLT_CNT=3), "has 2 values, but RSLT_CNT says 3"),
     "unknown field": (lambda p: p[1].update(COLOUR=1), "PTR of site 1: there is no field 'COLOUR'"),
     "no PRR": (lambda p: p.pop(), "PIR of site 1: the part of head 0 has no PRR"),
@@ -156,11 +179,13 @@ def test_a_malformed_part_is_refused_whole_and_named(name: str) -> None:
 def test_units_infinities_and_long_text_are_changed_by_rule_and_noted() -> None:
     out: list[bytes] = []
     lot = new_lot(out)
-    odd = ptr(0, 101, math.inf, UNITS="°C", TEST_TXT="x" * 300, LO_LIMIT=-math.inf)
+    odd = ptr(0, 101, math.inf, UNITS="°C", TEST_TXT="x" * 300, LO_LIMIT=-math.inf, HI_LIMIT=1e40)
     lot.touchdown([pir(0), odd, prr(0, "1")])
     p = next(r for r in records(out) if r.name == "PTR")
     assert (p["RESULT"], p["LO_LIMIT"], p["UNITS"], len(p["TEST_TXT"])) == (math.inf, -math.inf, "degC", 255)
+    assert p["HI_LIMIT"] == math.inf
     assert lot.notes.sentences() == [
+        "PTR.HI_LIMIT: beyond single precision, became infinite (1 times)",
         "PTR.LO_LIMIT: -inf kept (1 times)",
         "PTR.RESULT: inf kept (1 times)",
         "PTR.TEST_TXT: cut to 255 characters (1 times)",

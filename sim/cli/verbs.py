@@ -1,0 +1,120 @@
+"""All verbs and their options on one page. The code behind a verb is loaded when the verb is used.
+
+Each verb names the function that does its work as ``module:function`` within ``drycell.sim.cli``.
+"""
+
+import argparse
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from drycell.sim.cli.parsing import Parser, Verbs, make_parser
+
+_FILE: Mapping[str, Any] = {"metavar": "FILE", "type": Path}
+
+
+def command() -> Parser:
+    """The parser of the whole command."""
+    parser, verbs = make_parser()
+    _run(verbs)
+    _runs(verbs)
+    _show(verbs)
+    _report(verbs)
+    _export(verbs)
+    _scenario(verbs)
+    _stdf(verbs)
+    _doctor(verbs)
+    return parser
+
+
+def carry_out(arguments: argparse.Namespace) -> int:
+    """Do what the verb says and return the exit code."""
+    module, _, function = arguments.do.partition(":")
+    code: int = getattr(import_module(f"drycell.sim.cli.{module}"), function)(arguments)
+    return code
+
+
+def _run(verbs: Verbs) -> None:
+    parser = verbs.add("run", "run a scenario and judge it", "run:run")
+    parser.add_argument("scenario", metavar="SCENARIO", type=Path, help="scenario file, .yaml or .json")
+    parser.add_argument("--program", metavar="PATH", help="script of a real test program")
+    parser.add_argument("--python", metavar="PATH", help="its interpreter")
+    parser.add_argument("--sites", metavar="N|LIST", help="how many sites, or their numbers such as 0,2")
+    parser.add_argument("--duts", metavar="N", help="number of devices")
+    parser.add_argument("--seed", metavar="N", help="seed of everything random")
+    parser.add_argument("--rung", metavar="RUNG", help="model or process")
+    parser.add_argument("--pace", metavar="PACE", help="virtual, real or a factor such as x10")
+    parser.add_argument("--dialect", metavar="NAME", help="dialect of the protocol")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the scenario")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run directory, instead of one in the store")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--junit", **_FILE, help="write the verdict as JUnit XML too")
+
+
+def _runs(verbs: Verbs) -> None:
+    parser = verbs.add("runs", "list the runs in the store", "runs:runs")
+    parser.add_argument("--json", action="store_true", help="print them as JSON")
+
+
+def _show(verbs: Verbs) -> None:
+    parser = verbs.add("show", "show one run", "runs:show")
+    parser.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
+    parser.add_argument("--event", metavar="N", help="show this event of its journal instead")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.add_argument("--events", action="store_true", help="list its events instead")
+    parser.add_argument("--columns", action="store_true", help="list them as one letter each, a column per lane")
+    parser.add_argument("--kind", action="append", default=[], metavar="KIND", help="only events of this kind")
+    parser.add_argument(
+        "--actor", action="append", default=[], metavar="WHO", help="only events of this actor or lane"
+    )
+    parser.add_argument("--site", action="append", default=[], metavar="N", help="only events of this site")
+    parser.add_argument("--from", dest="from_", metavar="TIME", help="from this simulated time on, such as 90s")
+    parser.add_argument("--to", metavar="TIME", help="until this simulated time")
+    parser.add_argument("--grep", metavar="REGEX", help="only events whose text fits")
+
+
+def _report(verbs: Verbs) -> None:
+    parser = verbs.add("report", "write the report of one run as one HTML file", "report:report")
+    parser.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
+    parser.add_argument("--open", choices=("yes", "no"), help="open it in a browser (default: on a terminal)")
+    parser.add_argument("--out", **_FILE, help="this file, instead of report.html in the run directory")
+
+
+def _export(verbs: Verbs) -> None:
+    parser = verbs.add("export", "write one run for other tools", "report:export")
+    parser.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
+    parser.add_argument("--to", metavar="FORMATS", required=True, help="perfetto, csv or both with a comma between")
+    parser.add_argument("-o", "--out", metavar="DIR", type=Path, default=Path(), help="folder to write to (here)")
+
+
+def _scenario(verbs: Verbs) -> None:
+    group = verbs.group("scenario", "write, check and normalise scenario files")
+    check = group.add("check", "say whether scenario files can be used", "scenario:check")
+    check.add_argument("files", **_FILE, nargs="+")
+    group.add("schema", "print the JSON schema of scenarios", "scenario:print_schema")
+    fmt = group.add("fmt", "print a scenario in its plainest form", "scenario:fmt")
+    fmt.add_argument("file", **_FILE)
+    fmt.add_argument("--json", action="store_true", help="the canonical JSON, with all defaults")
+    new = group.add("new", "write a commented starter scenario", "scenario:new")
+    new.add_argument("file", **_FILE)
+
+
+def _stdf(verbs: Verbs) -> None:
+    group = verbs.group("stdf", "dump, judge and compare STDF V4 files")
+    cat = group.add("cat", "print records as ATDF text", "stdf:cat")
+    cat.add_argument("files", **_FILE, nargs="+")
+    cat.add_argument("--only", metavar="TYPES", help="record types to print, for example PRR,MRR")
+    check = group.add("check", "judge files: damage, order, pairing, counts", "stdf:judge")
+    check.add_argument("files", **_FILE, nargs="+")
+    check.add_argument("--json", action="store_true", help="print the verdicts as JSON, one line per file")
+    diff = group.add("diff", "compare two files, times masked", "stdf:diff")
+    diff.add_argument("files", **_FILE, nargs=2)
+    diff.add_argument("--times", action="store_true", help="compare times too")
+    diff.add_argument("--mask", action="append", default=[], metavar="TYPE.FIELD", help="a further field to ignore")
+    diff.add_argument("--json", action="store_true", help="print the differences as JSON")
+
+
+def _doctor(verbs: Verbs) -> None:
+    parser = verbs.add("doctor", "say what this machine can and cannot do", "doctor:doctor")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
