@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 
 from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
 from drycell.plugins_sim.instruments import meter
-from drycell.sim.hooks import DeviceAt, Instrument, Population, PopulationRequest, hookimpl
+from drycell.plugins_sim.instruments.bench import load_bench, make_bench
+from drycell.sim.hooks import (
+    BenchRequest,
+    DeviceAt,
+    Instrument,
+    Population,
+    PopulationRequest,
+    ServedBench,
+    hookimpl,
+)
 
 
 class Meter:
@@ -34,3 +43,15 @@ def drycell_device_models() -> Mapping[str, Callable[[PopulationRequest], Popula
 def drycell_instruments() -> Mapping[str, Callable[[DeviceAt], Instrument]]:
     """``meter``: resistance, output voltage, quiescent current and ramps by lines of text."""
     return {"meter": Meter}
+
+
+def _bench(request: BenchRequest) -> ServedBench:
+    if request.file is not None:
+        return load_bench(request.file, request.now_ns, request.profile)
+    return make_bench({"profile": request.profile or "scpi"}, request.now_ns)
+
+
+@hookimpl
+def drycell_benches() -> Mapping[str, Callable[[BenchRequest], ServedBench]]:
+    """``bench``: chamber, supply, multimeter, load, source-measure unit, digitizer, switch and magnet."""
+    return {"bench": _bench}

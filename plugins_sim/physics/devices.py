@@ -8,9 +8,10 @@ Units: volts, amperes, degrees Celsius, tesla; currents flow into a pin.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Protocol
+from itertools import pairwise
+from typing import Any, Protocol
 
 from drycell.plugins_sim.physics.circuit import (
     AMPERE_TOLERANCE,
@@ -73,7 +74,7 @@ class LdoParameters:
 
 @dataclass(slots=True, eq=False)
 class Ldo:
-    """A linear regulator between IN and OUT. Modes of OUT: regulated, dropout, limited, blocked; of IN: full, ramp, off.
+    """A linear regulator. Modes of its output: regulated, dropout, limited, blocked; of its input: full, ramp, off.
 
     Output: ``min(ideal(Tj), max(0, Vin - dropout(Tj)))`` up to the maximum current, beyond which the current stays.
     It sinks nothing: an output driven above its own voltage takes no current.
@@ -277,7 +278,7 @@ class Part:
 def contact(
     contact_ohm: float | None = 0.5, saturation_amperes: float = 1e-14, ideality: float = 1.0, pin: str = "in"
 ) -> Part:
-    """A pin with its contact resistance (None: open) and its protection diode to ground, as a continuity test sees it.
+    """A pin with its contact resistance (None: open) and its protection diode to ground, for continuity tests.
 
     A current drawn out of the pin makes it a diode below ground.
     """
@@ -313,7 +314,7 @@ class Battery:
     def open_circuit_volts(self, charge: float) -> float:
         """Linear between the points of the curve, held beyond its ends."""
         points = self.curve
-        for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(points):
             if charge <= x1:
                 return y0 + (y1 - y0) * max(0.0, charge - x0) / (x1 - x0)
         return points[-1][1]
@@ -348,7 +349,7 @@ class Battery:
 class Adc:
     """An analog-digital converter: input ``pin`` against ground, straight code from 0 to 2**bits - 1.
 
-    ``offset_volts`` and ``gain_error`` (1e-3 is 0.1 %) shift the code; ``inl_codes`` bows it by that much at mid-scale.
+    ``offset_volts`` and ``gain_error`` (1e-3 is 0.1 %) shift the code; ``inl_codes`` bows it at mid-scale.
     """
 
     bits: int = 12
@@ -439,14 +440,20 @@ class Hall:
         wanted = 0.5 * volts[0] + self._shift
         if wanted < -VOLT_TOLERANCE:
             return "low"
-        return "high" if wanted > supply + VOLT_TOLERANCE else ("linear" if mode == "linear" or 0 < wanted else mode)
+        return "high" if wanted > supply + VOLT_TOLERANCE else ("linear" if mode == "linear" or wanted > 0 else mode)
 
     @property
     def _shift(self) -> float:
         return self.offset_volts + self.sensitivity_v_per_t * self._tesla
 
 
-_MODELS = {"ldo": Ldo, "contact": contact, "battery": Battery, "adc": Adc, "hall": Hall}
+_MODELS: Mapping[str, Callable[..., DeviceModel]] = {
+    "ldo": Ldo,
+    "contact": contact,
+    "battery": Battery,
+    "adc": Adc,
+    "hall": Hall,
+}
 MODEL_NAMES = tuple(_MODELS)
 
 
@@ -460,11 +467,9 @@ def make_device(model: str, parameters: Mapping[str, float]) -> DeviceModel:
             raise PhysicsError(f"device model {model} has no parameter {name!r}; it has {', '.join(known)}.")
         if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
             raise PhysicsError(f"parameter {name} of device model {model} is {value!r}; it must be a number.")
-    if model == "ldo":
-        return Ldo(LdoParameters(**parameters))
-    if model == "contact":
-        return contact(**parameters)
-    return {"battery": Battery, "adc": Adc, "hall": Hall}[model](**parameters)  # type: ignore[arg-type,return-value]
+    values: dict[str, Any] = dict(parameters)
+    device: DeviceModel = Ldo(LdoParameters(**values)) if model == "ldo" else _MODELS[model](**values)
+    return device
 
 
 def parameter_names(model: str) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ _SLOPE_STEP_C = 0.5
 PieceAt = Callable[[float], Piece]
 """The stretch of the air's temperature that begins at an instant, in seconds of the run."""
 
+
 @dataclass(frozen=True, slots=True)
 class _Grid:
     """A grid point: the state there, and how it goes on for ``length_s``."""
@@ -117,7 +118,7 @@ class Site:
         return self._reading
 
     def probe(self, reading: Reading) -> Solution:
-        """The circuit as it is wired this very moment, at the temperature of ``reading``: for a short test current."""
+        """The circuit as it is wired right now, at the temperature of ``reading``: for a short test current."""
         return self._circuit.solve(reading.junction_c, reading.at_s)
 
     def _state(self, air: PieceAt, at_s: float) -> tuple[float, tuple[float, ...]]:

@@ -17,7 +17,7 @@ NS_PER_S = 1_000_000_000
 
 
 class World:
-    """One chamber with its sites. ``now_ns``: the run's clock; ``ramp_c_per_min``: the chamber's limit, 0 for none."""
+    """One chamber with its sites. ``now_ns``: the run's clock; ``ramp_c_per_min``: limit of the chamber, 0: none."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class World:
                 site.forget()
 
     def set_chamber(self, setpoint_c: float | None = None, ramp_c_per_min: float | None = None) -> None:
-        """Send the chamber elsewhere, or change its ramp limit (0: none). What does not change starts nothing anew."""
+        """Send the chamber elsewhere, or change its ramp limit (0: none). No change starts nothing anew."""
         target = self._air.setpoint_c if setpoint_c is None else setpoint_c
         ramp = self._air.ramp_c_per_s if ramp_c_per_min is None else _per_s(ramp_c_per_min)
         if (target, ramp) == (self._air.setpoint_c, self._air.ramp_c_per_s):

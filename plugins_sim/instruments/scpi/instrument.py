@@ -24,7 +24,7 @@ NS_PER_S = 1_000_000_000
 
 
 class Profile(Enum):
-    """``scpi``: as the standard says. ``seed``: errors are answer lines ``ERROR: ...``, upper limits are not checked."""
+    """``scpi``: as the standard says. ``seed``: errors are lines ``ERROR: ...``, upper limits are not checked."""
 
     SCPI = "scpi"
     SEED = "seed"
@@ -221,7 +221,7 @@ def common_commands(owner: ScpiInstrument) -> tuple[Command, ...]:
         Command("SYSTem:ERRor:ALL", ask=lambda call: status.all_errors()),
         Command("SYSTem:ERRor:COUNt", ask=lambda call: str(status.error_count)),
         Command("SYSTem:VERSion", ask=lambda call: "1999.0"),
-        Command("STATus:PRESet", run=lambda call: (status.operation.preset(), status.questionable.preset())[0]),
+        Command("STATus:PRESet", run=lambda call: status.preset()),
         *_register_commands("STATus:OPERation", status.operation, fresh),
         *_register_commands("STATus:QUEStionable", status.questionable, fresh),
     )
@@ -247,5 +247,3 @@ def _register_commands(
         settable("PTRansition", "positive"),
         settable("NTRansition", "negative"),
     )
-
-

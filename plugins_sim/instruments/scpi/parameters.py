@@ -118,7 +118,7 @@ class Number:
             raise Failure(-222, f"{text[:30]} is not above {self.low:g}", "value must be positive")
         if value < self.low and (limits or self.low == 0.0):
             raise Failure(-222, f"{text[:30]} is below {self.low:g}", "value cannot be negative")
-        if value > self.high and limits or not math.isfinite(value):
+        if (value > self.high and limits) or not math.isfinite(value):
             raise Failure(-222, f"{text[:30]} is above {self.high:g}", f"invalid value '{text[:30]}'")
 
 

@@ -85,6 +85,11 @@ class Status:
         self.event = self.operation.event = self.questionable.event = 0
         self._queue.clear()
 
+    def preset(self) -> None:
+        """STATus:PRESet."""
+        self.operation.preset()
+        self.questionable.preset()
+
     def byte(self) -> int:
         """The status byte."""
         value = _ERROR_AVAILABLE if self._queue else 0
