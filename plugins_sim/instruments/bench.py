@@ -26,8 +26,8 @@ from drycell.plugins_sim.instruments.supply import PowerSupply
 from drycell.plugins_sim.instruments.switch import SwitchMatrix
 from drycell.plugins_sim.physics.circuit import Element
 from drycell.plugins_sim.physics.devices import DeviceModel, Diode, Part, make_device
+from drycell.plugins_sim.physics.dut_site import Site
 from drycell.plugins_sim.physics.elements import Resistor
-from drycell.plugins_sim.physics.socket import Site
 from drycell.plugins_sim.physics.thermal import ThermalConstants
 from drycell.plugins_sim.physics.world import World
 from drycell.sim.errors import DrycellError

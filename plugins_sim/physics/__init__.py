@@ -4,8 +4,8 @@ No asyncio, socket, wall clock or global random here: time is an argument in int
 """
 
 from drycell.plugins_sim.physics.circuit import Circuit, Solution
+from drycell.plugins_sim.physics.dut_site import Reading, Site
 from drycell.plugins_sim.physics.engine import ElectricalState, PhysicsEngine, ThermalState
-from drycell.plugins_sim.physics.socket import Reading, Site
 from drycell.plugins_sim.physics.thermal import Air, PhysicsError, ThermalConstants
 from drycell.plugins_sim.physics.world import World
 

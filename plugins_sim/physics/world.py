@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from drycell.plugins_sim.physics.devices import DeviceModel
-from drycell.plugins_sim.physics.socket import Reading, Site
+from drycell.plugins_sim.physics.dut_site import Reading, Site
 from drycell.plugins_sim.physics.thermal import AMBIENT_C, Air, PhysicsError, Piece, ThermalConstants
 
 NS_PER_S = 1_000_000_000

@@ -67,6 +67,7 @@ class ScpiInstrument:
         self.status = Status()
         self.latency_s = latency_s
         self._busy_until_ns = 0
+        self._complete_at_ns: int | None = None
         self._now_ns = now_ns
         self._profile = profile
         self._reset = reset
@@ -168,14 +169,23 @@ class ScpiInstrument:
             answers.append(f"ERROR: {failure.plain or failure.detail or 'syntax error'}".encode("ascii", "replace"))
 
     def refresh(self) -> None:
-        """Bring the condition registers up to date."""
+        """Bring the registers up to date."""
+        if self._complete_at_ns is not None and self._now_ns() >= self._complete_at_ns:
+            self._complete_at_ns = None
+            self.status.event |= OPERATION_COMPLETE
         operation, questionable = self._conditions()
         self.status.operation.update(operation)
         self.status.questionable.update(questionable)
 
+    def clear(self) -> None:
+        """*CLS; it also forgets an *OPC that waits (IEEE 488.2 section 10.3)."""
+        self._complete_at_ns = None
+        self.status.clear()
+
     def do_reset(self) -> None:
         """*RST: the instrument's own defaults; status and queues stay (IEEE 488.2 section 10.32)."""
         self._busy_until_ns = 0
+        self._complete_at_ns = None
         self._reset()
 
     def do_trigger(self) -> None:
@@ -185,8 +195,8 @@ class ScpiInstrument:
         self._trigger()
 
     def complete(self) -> None:
-        """*OPC: operations of a simulated instrument end in time, so the bit is set when they are over."""
-        self.status.event |= OPERATION_COMPLETE
+        """*OPC: set the bit when what goes on now is over."""
+        self._complete_at_ns = max(self._busy_until_ns, self._now_ns())
 
 
 def common_commands(owner: ScpiInstrument) -> tuple[Command, ...]:
@@ -207,13 +217,13 @@ def common_commands(owner: ScpiInstrument) -> tuple[Command, ...]:
     return (
         Command("*IDN", ask=lambda call: str(owner.identity)),
         Command("*RST", run=lambda call: owner.do_reset()),
-        Command("*CLS", run=lambda call: status.clear()),
+        Command("*CLS", run=lambda call: owner.clear()),
         Command("*OPC", run=lambda call: owner.complete(), ask=lambda call: "1"),
         Command("*WAI", run=lambda call: None),
         Command("*TST", ask=lambda call: "0"),
         Command("*OPT", ask=lambda call: "0"),
         Command("*TRG", run=lambda call: owner.do_trigger()),
-        Command("*ESR", ask=lambda call: str(status.take_event())),
+        Command("*ESR", ask=fresh(status.take_event)),
         Command("*ESE", assign("event_enable"), lambda call: str(status.event_enable), (byte,)),
         Command("*SRE", assign("service_enable"), lambda call: str(status.service_enable & ~64), (byte,)),
         Command("*STB", ask=fresh(status.byte)),
