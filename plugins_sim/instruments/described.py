@@ -187,5 +187,5 @@ def _kind(entry: Mapping[str, Any], where: str, decimals: int) -> tuple[Paramete
         low, high = float(entry.get("min", float("-inf"))), float(entry.get("max", float("inf")))
         value = float(first if first is not None else max(low, min(0.0, high)))
         return Number(str(entry.get("unit", "")), low, high, value), lambda v: number(v, decimals), value
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, Failure) as error:
         raise DrycellError(f"{where} cannot be read ({type(error).__name__}: {error}).") from None

@@ -27,6 +27,7 @@ from drycell.plugins_sim.physics.thermal import PhysicsError
 REFERENCE_C = 25.0
 KELVIN = 273.15
 FOLD_BACK_C = 10.0  # a regulator in thermal shutdown gives nothing this far above its shutdown temperature
+WEAK_BELOW_VOLTS = 0.05
 STARTS_AT_VOLTS = 1.0  # below this input a regulator draws proportionally less quiescent current
 
 
@@ -74,17 +75,21 @@ class LdoParameters:
 
 @dataclass(slots=True, eq=False)
 class Ldo:
-    """A linear regulator. Modes of its output: regulated, dropout, limited, blocked; of its input: full, ramp, off.
+    """A linear regulator. Modes of its output: regulated, dropout, limited, weak, blocked; of its input: full,
+    ramp, off.
 
     Output: ``min(ideal(Tj), max(0, Vin - dropout(Tj)))`` up to the maximum current, beyond which the current stays.
-    It sinks nothing: an output driven above its own voltage takes no current.
+    It sinks nothing: an output driven above its own voltage takes no current. Its last 50 mV above dropout carry
+    proportionally less current (weak), so that a starved regulator fades instead of switching.
     """
 
     parameters: LdoParameters = field(default_factory=LdoParameters)
     in_pin: str = "in"
     out_pin: str = "out"
     modes: tuple[tuple[str, str], ...] = tuple(
-        (out, into) for out in ("regulated", "dropout", "limited", "blocked") for into in ("full", "ramp", "off")
+        (out, into)
+        for out in ("regulated", "dropout", "limited", "weak", "blocked")
+        for into in ("full", "ramp", "off")
     )
 
     @property
@@ -158,10 +163,13 @@ class Ldo:
         quiescent = self.calculate_quiescent_current(temperature_c)
         line = self.parameters.line_regulation_v_per_v
         ideal = self.ideal_output_voltage(temperature_c, 0.0)
+        dropout, limit = self.dropout_voltage(temperature_c), self.limit_amperes(temperature_c)
+        conductance = limit / WEAK_BELOW_VOLTS
         output: dict[str, Row] = {
             "regulated": ((-line, 1.0), (0.0, 0.0), ideal),
-            "dropout": ((-1.0, 1.0), (0.0, 0.0), -self.dropout_voltage(temperature_c)),
-            "limited": ((0.0, 0.0), (0.0, 1.0), -self.limit_amperes(temperature_c)),
+            "dropout": ((-1.0, 1.0), (0.0, 0.0), -dropout),
+            "limited": ((0.0, 0.0), (0.0, 1.0), -limit),
+            "weak": ((conductance, 0.0), (0.0, 1.0), conductance * dropout),
             "blocked": ((0.0, 0.0), (0.0, 1.0), 0.0),
         }
         inputs: dict[str, Row] = {
@@ -182,23 +190,28 @@ class Ldo:
         into = self._input_mode(mode[1], volts[0])
         ideal = self.ideal_output_voltage(temperature_c, volts[0])
         headroom = volts[0] - self.dropout_voltage(temperature_c)
+        return self._output_mode(mode[0], volts[1], -amperes[1], ideal, headroom, temperature_c), into
+
+    def _output_mode(
+        self, mode: str, volts: float, given: float, ideal: float, headroom: float, temperature_c: float
+    ) -> str:
         reach = "regulated" if headroom >= ideal else "dropout"
-        out = mode[0]
-        if out in ("regulated", "dropout"):
-            target = ideal if out == "regulated" else headroom
-            if -amperes[1] > self.limit_amperes(temperature_c) + AMPERE_TOLERANCE:
-                out = "limited"
-            elif amperes[1] > AMPERE_TOLERANCE or target < -VOLT_TOLERANCE:
-                out = "blocked"
-            elif abs(headroom - ideal) > VOLT_TOLERANCE:
-                out = reach
-        else:
-            target = max(0.0, min(ideal, headroom))
-            if out == "limited" and volts[1] > target + VOLT_TOLERANCE:
-                out = reach if min(ideal, headroom) >= 0.0 else "blocked"
-            elif out == "blocked" and volts[1] < target - VOLT_TOLERANCE:
-                out = reach
-        return out, into
+        share = min(1.0, max(0.0, headroom / WEAK_BELOW_VOLTS))
+        starved = "limited" if share >= 1.0 else "weak"
+        target = min(ideal, headroom)
+        if mode in ("regulated", "dropout"):
+            if given < -AMPERE_TOLERANCE or headroom < -VOLT_TOLERANCE:
+                return "blocked"
+            if given > self.limit_amperes(temperature_c) * share + AMPERE_TOLERANCE:
+                return starved
+            return reach if abs(headroom - ideal) > VOLT_TOLERANCE else mode
+        if mode == "blocked":
+            return reach if headroom > VOLT_TOLERANCE and volts < target - VOLT_TOLERANCE else mode
+        if headroom < -VOLT_TOLERANCE:
+            return "blocked"
+        if volts > target + VOLT_TOLERANCE:
+            return reach
+        return mode if abs(headroom - WEAK_BELOW_VOLTS) <= VOLT_TOLERANCE else starved
 
     def _input_mode(self, mode: str, volts: float) -> str:
         least, most = {"full": (STARTS_AT_VOLTS, math.inf), "ramp": (0.0, STARTS_AT_VOLTS), "off": (-math.inf, 0.0)}[
