@@ -33,6 +33,7 @@ from drycell.plugins_sim.instruments.scpi import (
     ScpiInstrument,
     Text,
 )
+from drycell.plugins_sim.instruments.scpi.errors import Failure
 from drycell.plugins_sim.instruments.scpi.parameters import Parameter
 from drycell.plugins_sim.instruments.scpi.response import boolean, number, quoted
 from drycell.plugins_sim.physics.circuit import Element

@@ -25,7 +25,7 @@ from drycell.plugins_sim.physics.thermal import (
 )
 
 TOLERANCE_C = 2e-5
-STATE_TOLERANCE = 1e-7
+STATE_TOLERANCE = 1e-5  # of the plain step; the corrected one is an order better
 LONGEST_STEP_S = 1e6
 SHORTEST_STEP_S = 1e-3
 FIELD_STEP_S = 1.0

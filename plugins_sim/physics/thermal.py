@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from drycell.sim.errors import DrycellError
 
 AMBIENT_C = 25.0
+SHORTEST_PIECE_S = 1e-6  # a shorter rest of a ramp is left out: at late instants it would be lost in rounding
 
 
 class PhysicsError(DrycellError, ValueError):
@@ -123,7 +124,7 @@ class Air:
         """The stretch that begins ``s`` seconds after the change."""
         ends_s = self.ramp_ends_s
         now_c = self.at(s)
-        if s < ends_s:
+        if ends_s - s > SHORTEST_PIECE_S:
             return Piece(now_c, self._slope, 0.0, self.tau_s, ends_s - s)
         return Piece(self.setpoint_c, 0.0, now_c - self.setpoint_c, self.tau_s, math.inf)
 

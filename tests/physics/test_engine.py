@@ -5,8 +5,9 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from drycell.plugins_sim.physics import PhysicsEngine, PhysicsError, ThermalConstants
+from drycell.plugins_sim.physics import PhysicsEngine, PhysicsError, Site, ThermalConstants, World
 from drycell.plugins_sim.physics.devices import Ldo, LdoParameters
+from drycell.plugins_sim.physics.elements import Supply
 
 MICROVOLT, MILLIKELVIN = 1e-6, 1e-3
 
@@ -154,3 +155,15 @@ def test_rates_and_times_that_cannot_be_are_refused(bad: float) -> None:
         PhysicsEngine(update_rate_hz=bad)
     with pytest.raises(PhysicsError, match="time cannot go by"):
         PhysicsEngine().advance(-1.0)
+
+
+def test_the_end_of_a_ramp_late_in_a_run_stops_nothing() -> None:
+    """A rest of a ramp shorter than the resolution of time must not become a step that goes nowhere."""
+    now = [0]
+    world = World((Site(Ldo(), (Supply("in"),), ThermalConstants()),), lambda: now[0], ramp_c_per_min=10.0)
+    for target in (25.0, -40.0, 25.0, 85.0, 25.1):
+        world.set_chamber(target)
+        now[0] += 61_001_000_000
+        world.read()
+    now[0] += 10**12
+    assert world.read().air_c == pytest.approx(25.1)
