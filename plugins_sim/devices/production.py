@@ -46,23 +46,68 @@ class Binned:
         return int(np.count_nonzero(self.first_fail == 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How one parameter varies. All sigmas in the parameter's own unit.
+
+    ``wafer_sigma``: from wafer to wafer, the same for all devices of one. ``radial``: added at the wafer's edge, with
+    the square of the radius. ``site_sigma``: offset of each of ``sites`` sites in turn. ``outliers``: share of the
+    devices whose deviation is ``outlier_factor`` times as large.
+    """
+
+    mean: float = 0.0
+    sigma: float = 1.0
+    wafer_sigma: float = 0.0
+    radial: float = 0.0
+    site_sigma: float = 0.0
+    sites: int = 1
+    outliers: float = 0.0
+    outlier_factor: float = 8.0
+
+
 def draw_population(
-    seed: int, lot: str, wafer: int, count: int, normals: Sequence[tuple[float, float]]
+    seed: int,
+    lot: str,
+    wafer: int,
+    count: int,
+    spreads: Sequence[Spread],
+    radius: Floats | None = None,
 ) -> Iterator[Iterator[Floats]]:
-    """For each (mean, sigma): the values of all devices, in chunks of CHUNK devices."""
-    for index, (mean, sigma) in enumerate(normals):
-        yield _chunks(stream(seed, "production", lot, wafer, index), count, mean, sigma)
+    """For each spread: the values of all devices, in chunks of CHUNK devices.
+
+    ``radius``: distance of every device from the wafer's centre, 1 at its edge (see wafer.py); needed for ``radial``.
+    Raises DrycellError if it is missing or has another length.
+    """
+    if any(spread.radial for spread in spreads) and (radius is None or len(radius) != count):
+        raise DrycellError(f"a radial effect needs the radius of all {count} devices; take it from a wafer's layout.")
+    for index, spread in enumerate(spreads):
+        yield _chunks((seed, "production", lot, wafer, index), count, spread, radius)
 
 
-def _chunks(generator: np.random.Generator, count: int, mean: float, sigma: float) -> Iterator[Floats]:
+def _chunks(
+    label: tuple[int, str, str, int, int], count: int, spread: Spread, radius: Floats | None
+) -> Iterator[Floats]:
+    generator = stream(*label)
+    mean = spread.mean
+    if spread.wafer_sigma:
+        mean += spread.wafer_sigma * float(stream(*label, "wafer").standard_normal())
+    seed, _, _, _, index = label
+    site = spread.site_sigma * stream(seed, "production", "site", index).standard_normal(spread.sites)
+    odd = stream(*label, "outliers")
     buffer = np.empty(min(count, CHUNK), np.float64)
     for first in range(0, count, CHUNK):
         values = buffer[: min(CHUNK, count - first)]
         generator.standard_normal(out=values)
-        if sigma != 1.0:
-            values *= sigma
+        if spread.sigma != 1.0:
+            values *= spread.sigma
+        if spread.outliers:
+            values[odd.random(len(values)) < spread.outliers] *= spread.outlier_factor
         if mean != 0.0:
             values += mean
+        if spread.site_sigma:
+            values += np.resize(np.roll(site, -first), len(values))
+        if spread.radial and radius is not None:
+            values += spread.radial * radius[first : first + len(values)] ** 2
         yield values
 
 

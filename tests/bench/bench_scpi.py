@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from drycell.plugins_sim.devices.production import Limit, bin_population, draw_population
+from drycell.plugins_sim.devices.production import Limit, Spread, bin_population, draw_population
 from drycell.plugins_sim.instruments.bench import make_bench
 from drycell.sim.cell.message_server import MessageServer
 from drycell.sim.kernel import Kernel
@@ -100,10 +100,10 @@ def population() -> None:
             generator.standard_normal(DEVICES)
         bare.append(time.perf_counter() - start)
         start = time.perf_counter()
-        binned = bin_population(draw_population(7, "lot", 1, DEVICES, [(0.0, 1.0)] * PARAMETERS), limits)
+        binned = bin_population(draw_population(7, "lot", 1, DEVICES, [Spread()] * PARAMETERS), limits)
         ours.append(time.perf_counter() - start)
     tracemalloc.start()
-    bin_population(draw_population(7, "lot", 1, DEVICES, [(0.0, 1.0)] * PARAMETERS), limits)
+    bin_population(draw_population(7, "lot", 1, DEVICES, [Spread()] * PARAMETERS), limits)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     print(f"{DEVICES:,} devices x {PARAMETERS} parameters with limits and bins")
