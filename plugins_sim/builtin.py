@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
 from drycell.plugins_sim.instruments import meter
 from drycell.plugins_sim.instruments.bench import load_bench, make_bench
+from drycell.sim.faults import PALETTE, Fault
 from drycell.sim.hooks import (
     BenchRequest,
     DeviceAt,
@@ -55,3 +56,9 @@ def _bench(request: BenchRequest) -> ServedBench:
 def drycell_benches() -> Mapping[str, Callable[[BenchRequest], ServedBench]]:
     """``bench``: chamber, supply, multimeter, load, source-measure unit, digitizer, switch and magnet."""
     return {"bench": _bench}
+
+
+@hookimpl
+def drycell_faults() -> Mapping[str, type[Fault]]:
+    """The palette: process, link, payload, instrument, file and floor."""
+    return PALETTE

@@ -71,6 +71,12 @@ class Machine:
             self._arm()
         self._on_change(before, row)
 
+    def stop(self) -> None:
+        """Take the armed timer back: the role is gone."""
+        if self._armed is not None:
+            self._armed.cancel()
+            self._armed = None
+
     def _arm(self) -> None:
         if self._armed is not None:
             self._armed.cancel()

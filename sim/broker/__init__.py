@@ -3,7 +3,7 @@
 May import of drycell only ``sim.errors``; never the kernel, the cell or the journal: clock and journal are injected.
 """
 
-from drycell.sim.broker.access import AccessRules, Breach, Role, audit, cell_roles
+from drycell.sim.broker.access import AccessRules, Breach, Role, audit, cell_roles, make_credentials
 from drycell.sim.broker.broker import Broker
 from drycell.sim.broker.client import MemoryClient
 from drycell.sim.broker.external import ExternalBroker
@@ -18,8 +18,12 @@ from drycell.sim.broker.messages import (
     Will,
 )
 
+AnyBroker = Broker | ExternalBroker
+"""Where the parties of a cell meet: the embedded broker, or one that runs elsewhere."""
+
 __all__ = [
     "AccessRules",
+    "AnyBroker",
     "Breach",
     "Broker",
     "BrokerOptions",
@@ -35,4 +39,5 @@ __all__ = [
     "Will",
     "audit",
     "cell_roles",
+    "make_credentials",
 ]

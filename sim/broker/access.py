@@ -7,7 +7,8 @@ Rules that hold here:
 """
 
 import hmac
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from drycell.sim.broker.topics import matches
@@ -99,6 +100,16 @@ def covers(wide: str, narrow: str) -> bool:
         if level not in ("+", narrow_levels[index]):
             return False
     return len(wide_levels) == len(narrow_levels)
+
+
+def make_credentials(
+    client_ids: Iterable[str], random_bytes: Callable[[int], bytes] = os.urandom
+) -> dict[str, tuple[str, bytes]]:
+    """Credentials of one run for clients that can use them: user name = client id, password of 128 random bits.
+
+    Secrets must be unpredictable, so they do not come from the seed of the run; they never enter the journal.
+    """
+    return {client_id: (client_id, random_bytes(16).hex().encode()) for client_id in client_ids}
 
 
 def cell_roles(device: str, sites: Iterable[str], handler: str) -> tuple[Role, ...]:

@@ -78,6 +78,21 @@ class Broker:
             await core.stop()
 
     @property
+    def running(self) -> bool:
+        """Whether it is started."""
+        return self._core is not None
+
+    def keep_port(self) -> None:
+        """Take the present port again at the next start, as a broker that is only restarted."""
+        if self._port is not None:
+            self._wanted_port = self._port
+
+    @property
+    def host(self) -> str:
+        """The address of the listener."""
+        return self._host
+
+    @property
     def port(self) -> int:
         """The real port of the listener."""
         if self._port is None:

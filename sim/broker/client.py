@@ -4,8 +4,8 @@ Rules that hold here:
 * It behaves as paho does: the callback of a message runs before the message is acknowledged (QoS 1) or completed
   (QoS 2); it pings when it has sent nothing for ``keepalive_s``; it gives up when a ping stays unanswered that long.
 * Callbacks run from the broker's exchange, never from within a method of the client.
-* ``on_close`` is called once, with "disconnect", "closed" or "keepalive"; not after ``abort``, which models the end
-  of the program itself.
+* ``on_close`` is called once, with "disconnect", "closed", "keepalive" or "protocol error"; not after
+  ``abort``, which models the end of the program itself.
 """
 
 from collections import deque
@@ -30,6 +30,27 @@ class ClientLink(Protocol):
     def cut(self) -> None: ...
 
 
+_ANSWER_SIZES = {
+    codec.CONNACK: 2,
+    codec.PUBACK: 2,
+    codec.PUBREC: 2,
+    codec.PUBREL: 2,
+    codec.PUBCOMP: 2,
+    codec.UNSUBACK: 2,
+    codec.PINGRESP: 0,
+}
+
+
+def _check_answer(first: int, body: bytes) -> None:
+    """Raise ``ProtocolError`` unless this is a packet that a server may send, of the right size."""
+    kind = first >> 4
+    if kind in (codec.PUBLISH, codec.SUBACK):
+        if len(body) < 2:
+            raise codec.ProtocolError(f"{codec.PACKET_NAMES[kind]} is too short")
+    elif _ANSWER_SIZES.get(kind) != len(body) or first & 15 != codec.FLAGS_REQUIRED[kind]:
+        raise codec.ProtocolError(f"{codec.PACKET_NAMES[kind]} of {len(body)} bytes from a server")
+
+
 def _nothing(*_: object) -> None:
     pass
 
@@ -43,7 +64,6 @@ class MemoryClient:
 
     __slots__ = (
         "_acks",
-        "_answered_ns",
         "_clock",
         "_exchange",
         "_framer",
@@ -179,7 +199,13 @@ class MemoryClient:
         for first, body in self._framer.feed(data):
             if not self._open:
                 return
-            _HANDLERS[first >> 4](self, first, body)
+            try:
+                _check_answer(first, body)
+                _HANDLERS[first >> 4](self, first, body)
+            except codec.ProtocolError:
+                self._give_up("protocol error")
+        if self._framer.error is not None and self._open:
+            self._give_up("protocol error")
 
     def ended(self, cause: str) -> None:
         """The broker or the network closed the link."""
@@ -266,13 +292,17 @@ class MemoryClient:
         if self._clock.now_ns() < due_ns:
             self._ping.set(due_ns)
         elif self._pinged:
-            assert self._link is not None
-            self._link.fin()
-            self._ended("keepalive")
+            self._give_up("keepalive")
         else:
             self._pinged = True
             self._send(codec.PINGREQ_BYTES)
             self._arm()
+
+    def _give_up(self, cause: str) -> None:
+        if self._open:
+            assert self._link is not None
+            self._link.fin()
+            self._ended(cause)
 
     def _stop(self) -> None:
         self._open = self.connected = False

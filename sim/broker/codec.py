@@ -78,8 +78,11 @@ class Framer:
         self._held = bytearray()
         self._needed = 0
 
-    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Take ``data`` and return all packets that are complete now, in order."""
+    def feed(self, data: bytes, *, first_only: bool = False) -> list[tuple[int, bytes]]:
+        """Take ``data`` and return all packets that are complete now, in order; ``first_only``: only one of them.
+
+        What is not returned is kept, and judged by the ``limit`` of the next call.
+        """
         if self._held:
             self._held += data
             if len(self._held) < self._needed:
@@ -105,6 +108,8 @@ class Framer:
                 break
             packets.append((data[position], data[start:stop]))
             position = stop
+            if first_only:
+                break
         if position < end and self.error is None:
             self._held += data[position:] if position else data
         return packets

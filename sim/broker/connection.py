@@ -45,6 +45,7 @@ class Connection:
         "_broker",
         "_deadline",
         "_framer",
+        "_greeted",
         "_inbound",
         "_keepalive_ns",
         "_outbound",
@@ -62,6 +63,7 @@ class Connection:
         self.open = True
         self.session: SimSession | None = None
         self._framer = codec.Framer(min(_FIRST_PACKET_LIMIT, broker.options.max_packet_bytes))
+        self._greeted = False
         self._refeed: codec.Framer | None = None
         self._inbound: DelayLine | None = None
         self._outbound: DelayLine | None = None
@@ -77,10 +79,20 @@ class Connection:
     # -------------------------------------------------------------------------------------- called by the link
     def receive(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self.session is None and data[0] >> 4 != codec.CONNECT and not self._framer.busy:
-            self.end("protocol error", "the first packet is not CONNECT [MQTT-3.1.0-1]")
-            return
-        for first, body in self._framer.feed(data):
+        if not self._greeted:
+            if data[0] >> 4 != codec.CONNECT and not self._framer.busy:
+                self.end("protocol error", "the first packet is not CONNECT [MQTT-3.1.0-1]")
+                return
+            self._take_all(self._framer.feed(data, first_only=True))
+            data = b""
+        if self._greeted and self.open:
+            self._take_all(self._framer.feed(data))
+
+    def _take_all(self, packets: list[tuple[int, bytes]]) -> None:
+        if packets and not self._greeted:
+            self._greeted = True
+            self._framer.limit = self._broker.options.max_packet_bytes
+        for first, body in packets:
             if self._broker.packet_fault is None and self._inbound is None:
                 self._take(first, body)
             else:
@@ -166,7 +178,6 @@ class Connection:
             raise codec.ProtocolError("the first packet is not CONNECT [MQTT-3.1.0-1]")
         try:
             connect = codec.decode_connect(body)
-            self._framer.limit = self._broker.options.max_packet_bytes
             self._deadline.clear()
             self._broker.accept(self, connect)
         except codec.ConnectRefusedError as refused:

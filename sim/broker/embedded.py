@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from typing import cast
 
 from amqtt.broker import Broker as AmqttBroker
-from amqtt.broker import RetainedApplicationMessage, Server
+from amqtt.broker import Server
 from amqtt.contexts import Action, BrokerConfig, ListenerConfig, ListenerType
 from amqtt.events import BrokerEvents
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
-from amqtt.session import ApplicationMessage, IncomingApplicationMessage, Session
+from amqtt.session import IncomingApplicationMessage, Session
 
 from drycell.sim.broker import codec
 from drycell.sim.broker.clock import Clock, Exchange
@@ -26,9 +26,10 @@ from drycell.sim.broker.hooks import Hooks
 from drycell.sim.broker.link import TcpLink
 from drycell.sim.broker.messages import BrokerOptions, Message, PacketFault
 from drycell.sim.broker.outbox import Outbox
+from drycell.sim.broker.retained import RetainedStore
 from drycell.sim.broker.router import Router
-from drycell.sim.broker.session import Delivery, SimSession
-from drycell.sim.broker.topics import FilterIndex, filter_fault, matches
+from drycell.sim.broker.session import SimSession
+from drycell.sim.broker.topics import FilterIndex, filter_fault
 
 _ACCEPT_TURNS = 4
 """Turns of the loop that asyncio needs from accepting a socket to telling its protocol, which then drops it."""
@@ -67,6 +68,7 @@ class EmbeddedBroker(AmqttBroker):
         self.options = options
         self.exchange = Exchange(clock)
         self.hooks = Hooks(self.plugins_manager)
+        self.retained = RetainedStore(self._retained_messages, options.max_retained, router.record, self.hooks)
         self.outbox = Outbox(options, router.record)
         self.packet_fault: PacketFault | None = None
         self.quick_ack = options.quick_ack
@@ -198,6 +200,9 @@ class EmbeddedBroker(AmqttBroker):
             raise codec.ConnectRefusedError(
                 reason, codec.encode_connack(4 if access and access.credentials else 5), session.name
             )
+        if session.name not in self._sessions and len(self._sessions) >= self.options.max_sessions:
+            reason = f"there are {self.options.max_sessions} sessions already"
+            raise codec.ConnectRefusedError(reason, codec.encode_connack(3), session.name)
         will = session.will
         if will is not None and (
             will.topic[0] == "$" or (access and access.refuse_publish(session.name, will.topic))
@@ -262,12 +267,20 @@ class EmbeddedBroker(AmqttBroker):
             if code != codec.REFUSED:
                 self.router.record("subscribe", session.name, topic_filter=topic_filter, qos=qos)
                 self.hooks.fire(BrokerEvents.CLIENT_SUBSCRIBED, client_id=session.name, topic=topic_filter, qos=qos)
-                self._send_retained(session, topic_filter, qos)
+                for kept in self.retained.matching(topic_filter):
+                    if self.hooks.allow(session, kept.topic, Action.RECEIVE):
+                        self.outbox.deliver(session, kept.topic, bytes(kept.data), min(qos, kept.qos or 0), True)
 
     def _grant(self, session: SimSession, topic_filter: str, qos: int) -> int:
         reason = filter_fault(topic_filter)
         if reason is None and topic_filter.startswith("$share/"):
             reason = "shared subscriptions belong to MQTT 5"
+        if (
+            reason is None
+            and topic_filter not in session.filters
+            and len(session.filters) >= self.options.max_filters
+        ):
+            reason = f"the client has {self.options.max_filters} filters already"
         if reason is None and self.options.access is not None:
             reason = self.options.access.refuse_subscribe(session.name, topic_filter)
         if reason is None and not self.hooks.allow(session, topic_filter, Action.SUBSCRIBE):
@@ -336,35 +349,12 @@ class EmbeddedBroker(AmqttBroker):
     def fan_out(self, message: Message) -> None:
         """Give ``message`` to all subscribers, at the lower of the two QoS [MQTT-3.8.4-6]; keep it when retained."""
         if message.retain:
-            self._retain(message.sender, message.topic, message.payload, message.qos)
-        for session, granted in self._index.match(message.topic):
-            if self.hooks.allow(session, message.topic, Action.RECEIVE):
-                self.outbox.deliver(
-                    session, Delivery(message.topic, message.payload, min(granted, message.qos), False)
-                )
-
-    # ----------------------------------------------------------------------------------------------- retained
-    def _retain(self, sender: str, topic: str, payload: bytes, qos: int) -> None:
-        session, _ = self._sessions.get(sender, (None, None))
-        if payload:
-            kept = RetainedApplicationMessage(session, topic, payload, qos)
-            self._retained_messages.pop(topic, None)
-            self._retained_messages[topic] = kept
-        else:
-            gone = self._retained_messages.pop(topic, None)
-            if gone is None:
-                return
-            kept = gone
-            kept.data = b""
-        self.hooks.fire(BrokerEvents.RETAINED_MESSAGE, client_id=None, retained_message=kept)
-
-    def _send_retained(self, session: SimSession, topic_filter: str, qos: int) -> None:
-        plain = "#" not in topic_filter and "+" not in topic_filter
-        topics = [topic_filter] if plain else [t for t in self._retained_messages if matches(t, topic_filter)]
-        for topic in topics:
-            kept: ApplicationMessage | None = self._retained_messages.get(topic)
-            if kept is not None and self.hooks.allow(session, topic, Action.RECEIVE):
-                self.outbox.deliver(session, Delivery(topic, bytes(kept.data), min(qos, kept.qos or 0), True))
+            source, _ = self._sessions.get(message.sender, (None, None))
+            self.retained.keep(source, message)
+        topic = message.topic
+        for session, granted in self._index.match(topic):
+            if self.hooks.allow(session, topic, Action.RECEIVE):
+                self.outbox.deliver(session, topic, message.payload, min(granted, message.qos), False)
 
     # -------------------------------------------------------------------------------------- amqtt's own ways in
     async def _broadcast_message(
@@ -383,7 +373,7 @@ class EmbeddedBroker(AmqttBroker):
     ) -> None:
         """Retain on behalf of an amqtt plugin."""
         sender = (source_session.client_id if source_session else None) or "broker"
-        self._retain(sender, topic_name or "", bytes(data or b""), qos or 0)
+        self.retained.keep(source_session, Message(topic_name or "", bytes(data or b""), qos or 0, True, sender))
 
     async def add_subscription(self, subscription: tuple[str, int], session: Session) -> int:
         """Subscribe a session on behalf of an amqtt plugin."""

@@ -160,6 +160,21 @@ class ExternalBroker:
         self._router.reset()
         await asyncio.sleep(0)
 
+    @property
+    def running(self) -> bool:
+        """Whether the observer is connected."""
+        return self._observer is not None
+
+    @property
+    def host(self) -> str:
+        """Where clients find the broker."""
+        return self._address.host
+
+    @property
+    def port(self) -> int:
+        """Its TCP port."""
+        return self._address.port
+
     def publish(self, sender: str, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> None:
         """Publish through the observer's connection; journal and taps get it when it comes back."""
         if self._observer is None:
@@ -201,9 +216,17 @@ class ExternalBroker:
 
     @message_fault.setter
     def message_fault(self, _: object) -> None:
-        raise DrycellError("a fault on messages or packets needs the embedded broker; run without --broker")
+        raise _untouchable("on messages or packets")
 
     packet_fault = message_fault
+
+    def drop(self, client_id: str, *, silent: bool = False) -> bool:
+        """Refused with DrycellError: connections of an external broker are not ours to break."""
+        raise _untouchable("on a connection")
+
+    def keep_port(self) -> None:
+        """Refused with DrycellError: an external broker is not ours to restart."""
+        raise _untouchable("on the broker")
 
     def _connect(
         self,
@@ -275,3 +298,7 @@ class _Known(MemoryClient):
         if self.client_id != _OBSERVER:
             self._pending.append((topic, payload, self.client_id))
         super().publish(topic, payload, qos, on_done, retain=retain)
+
+
+def _untouchable(where: str) -> DrycellError:
+    return DrycellError(f"a fault {where} needs the embedded broker; run without --broker")

@@ -54,7 +54,7 @@ class Hooks:
 
     def allow(self, session: Session, topic: str, action: Action) -> bool:
         """Whether all topic plugins allow the action."""
-        return all(
+        return not self._manager._topic_plugins or all(
             self._ask(plugin.topic_filtering(session=session, topic=topic, action=action), type(plugin).__name__)
             for plugin in self._manager._topic_plugins
         )

@@ -76,6 +76,8 @@ class BrokerOptions:
     * ``max_queued_messages``, ``max_queued_bytes``: what may wait for one consumer that is slow or away. Beyond it
       the newest message is dropped for this consumer, and the journal says so ("dropped").
     * ``max_inflight``: QoS 1 and 2 messages that one consumer may leave unacknowledged before others wait.
+    * ``max_sessions``, ``max_filters`` (per client), ``max_retained``: beyond them a client is refused (CONNACK 3), a
+      filter is refused (0x80), a message is delivered but not retained ("dropped" in the journal).
     * ``connect_timeout_s``: time for CONNECT after the connection was made.
     * ``session_expiry_s``: a persistent session is forgotten this long after its connection ended; None: never.
     * ``overlap_copies``: one copy per matching filter (as plain amqtt) in place of one copy at the highest QoS.
@@ -91,6 +93,9 @@ class BrokerOptions:
     max_queued_messages: int = 10_000
     max_queued_bytes: int = 64 * 1024 * 1024
     max_inflight: int = 1000
+    max_sessions: int = 10_000
+    max_filters: int = 50_000
+    max_retained: int = 100_000
     connect_timeout_s: float = 10.0
     session_expiry_s: float | None = None
     overlap_copies: bool = False

@@ -19,21 +19,20 @@ class Outbox:
         self._options = options
         self._record = record
 
-    def deliver(self, session: SimSession, delivery: Delivery) -> None:
+    def deliver(self, session: SimSession, topic: str, payload: bytes, qos: int, retain: bool) -> None:
         """Send now, or let it wait; for a client that is away only QoS 1 and 2 wait, in a session that lasts."""
         connection = session.connection
         if connection is None:
-            if delivery.qos and not session.clean_session:
-                self._queue(session, delivery)
-        elif self._may_send(session, connection, delivery.qos or 0):
-            self._send(session, connection, delivery)
+            if qos and not session.clean_session:
+                self._queue(session, Delivery(topic, payload, qos, retain))
+        elif connection.link.blocked or session.queued_bytes:
+            self._queue(session, Delivery(topic, payload, qos, retain))
+        elif not qos:
+            connection.send(codec.encode_publish(topic, payload, 0, retain, 0))
+        elif len(session.inflight_out) < self._options.max_inflight:
+            self._send(session, connection, Delivery(topic, payload, qos, retain))
         else:
-            self._queue(session, delivery)
-
-    def _may_send(self, session: SimSession, connection: Connection, qos: int) -> bool:
-        if connection.link.blocked or session.waiting:
-            return False
-        return not qos or len(session.inflight_out) < self._options.max_inflight
+            self._queue(session, Delivery(topic, payload, qos, retain))
 
     def _queue(self, session: SimSession, delivery: Delivery) -> None:
         if not session.enqueue(delivery, self._options.max_queued_messages, self._options.max_queued_bytes):

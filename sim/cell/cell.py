@@ -5,7 +5,6 @@ simulation stands still; whatever the reason, it is the last event of the journa
 """
 
 import asyncio
-import signal
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Broker
+from drycell.sim.broker import AnyBroker, Broker, ExternalBroker
 from drycell.sim.cell.control import Control, Programs
 from drycell.sim.cell.handler import Handler, Motion
 from drycell.sim.cell.instruments import InstrumentServer
@@ -24,14 +23,17 @@ from drycell.sim.cell.lot import Lot, Place, Wafer, plan_handler, plan_prober
 from drycell.sim.cell.master import Master
 from drycell.sim.cell.port import CellPort
 from drycell.sim.cell.program_model import ProgramModel
-from drycell.sim.cell.programs import ModelPrograms, OnExit, ProcessPrograms
+from drycell.sim.cell.programs import HinderedPrograms, ModelPrograms, OnExit, ProcessPrograms
+from drycell.sim.cell.seams import Seams
 from drycell.sim.cell.sequencer import ModelledSequencer
+from drycell.sim.cell.stage import Hands, LotDevices
 from drycell.sim.cell.stdf_file import StdfFile
 from drycell.sim.cell.tcc import Peripheral, TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
 from drycell.sim.hooks import Device, PopulationRequest, registry
-from drycell.sim.kernel import Kernel, StuckError, ns
+from drycell.sim.kernel import NS_PER_S, Kernel, StuckError, ns
+from drycell.sim.lockstep import Lockstep, Settings
 from drycell.sim.scenario import Scenario
 
 Json = dict[str, Any]
@@ -62,35 +64,57 @@ class Cell:
         self._program = program
         self._real = real
         cell = scenario.cell
-        self._timeouts_s: dict[str, float] = {str(name): seconds for name, seconds in cell.timeouts.items()}
+        self.timeouts_s: dict[str, float] = {str(name): seconds for name, seconds in cell.timeouts.items()}
         self._topics = Topics(cell.device_id, cell.handler.id)
         self._over: asyncio.Future[str]
         self._resets_left = cell.operator.resets
         self._head = TestHead()
         devices = scenario.devices
         request = PopulationRequest(scenario.seed, devices.lot, devices.size, devices.defects, dict(devices.spread))
-        self._population = registry().population(devices.model, request)
+        self.devices = LotDevices(registry().population(devices.model, request))
+        self.seed = scenario.seed
+        self.ports: list[CellPort] = []
+        self.tasks: list[asyncio.Task[None]] = []
         record = kernel.journal.record
-        self._broker = Broker(
-            now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=real is not None or cell.port != 0
-        )
+        self._broker = self._make_broker()
+        self._seams = Seams(self._broker)
         self._instruments = {
-            name: InstrumentServer(name, registry().instrument(instrument.model, self._device_at), record)
+            name: InstrumentServer(
+                name, registry().instrument(instrument.model, self._device_at), record, self._seams.reply
+            )
             for name, instrument in scenario.instruments.items()
         }
-        self._launcher = None if real is None else Launcher(run_dir)
-        self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, tester="drycell")
-        self._programs = self._make_programs()
+        self._launcher = None if real is None else Launcher(run_dir, by_request=kernel.pace.is_virtual)
+        self.lockstep = self._make_lockstep() if real is not None and kernel.pace.is_virtual else None
+        self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, scenario.stdf.cost_per_test_ms)
+        self.programs = self._make_programs()
+        self.hindered = HinderedPrograms(kernel, self.programs)
+        self._hands = Hands(self, kernel, self._broker, self._topics, self._seams)
         self._make_peers()
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether the same scenario gives the same journal again: models do, and real programs in virtual time."""
+        return self._real is None or (self.lockstep is not None and self.lockstep.deterministic)
 
     # assembly ------------------------------------------------------------------------------------------------------
 
+    def _make_broker(self) -> AnyBroker:
+        cell, kernel = self._scenario.cell, self._kernel
+        record = kernel.journal.record
+        if cell.broker is not None:
+            return ExternalBroker(cell.broker, now_ns=lambda: kernel.now_ns, record=record)
+        tcp = self._real is not None or cell.port != 0
+        return Broker(now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=tcp)
+
     def _device_at(self, site: int) -> Device | None:
         number = self._head.device_number(site)
-        return None if number is None else self._population.device(number)
+        return None if number is None else self.devices.device(number)
 
     def _port(self, actor: str) -> CellPort:
-        return CellPort(self._kernel, self._broker, actor)
+        port = CellPort(self._kernel, self._broker, actor)
+        self.ports.append(port)
+        return port
 
     def _make_programs(self) -> ModelPrograms | ProcessPrograms:
         if self._real is None or self._launcher is None:
@@ -105,7 +129,15 @@ class Cell:
                 self._scenario.instruments[name].variable: server.address
                 for name, server in self._instruments.items()
             },
+            lockstep=self.lockstep,
         )
+
+    def _make_lockstep(self) -> Lockstep:
+        """Real programs on simulated time: the seed and the date they see are the scenario's."""
+        launcher = self._launcher
+        assert launcher is not None
+        settings = Settings(seed=self._scenario.seed, epoch_ns=round(self._scenario.epoch.timestamp()) * NS_PER_S)
+        return Lockstep(self._kernel, settings, on_exit=lambda process: launcher.await_exit(process.pid))
 
     def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledSequencer:
         assert self._program is not None
@@ -118,35 +150,25 @@ class Cell:
             site,
             ask=meter.ask if meter is not None else lambda line: "ERROR there is no instrument",
             bin_table=bin_table,
-            timeouts_s=self._timeouts_s,
+            timeouts_s=self.timeouts_s,
             quirks=self._scenario.cell.quirks,
             on_exit=on_exit,
         )
 
     def _make_peers(self) -> None:
         cell, topics = self._scenario.cell, self._topics
-        common: Json = {"timeouts_s": self._timeouts_s, "quirks": cell.quirks}
-        programs: Programs = self._programs
+        common: Json = {"timeouts_s": self.timeouts_s, "quirks": cell.quirks}
+        programs: Programs = self.hindered
         sites = [str(site) for site in cell.sites]
-        self._tcc = TestCellController(
+        self.tcc = TestCellController(
             self._port("tcc"),
             topics,
             {kind: Peripheral(entry.latency_s, entry.answer) for kind, entry in cell.peripherals.items()},
         )
         self._controls = [Control(self._port(f"control{site}"), topics, site, programs, **common) for site in sites]
-        self._master = Master(
-            self._port("master"),
-            topics,
-            sites,
-            find_job=lambda lot: self._job if lot == self._job.lot else None,
-            on_lot=self.stdf.open,
-            on_result=self.stdf.result,
-            on_summary=self.stdf.summary,
-            on_lot_end=self.stdf.finish,
-            **common,
-        )
+        self.master = self._make_master()
         wafer = cell.handler.wafer
-        self._handler = Handler(
+        self.handler = Handler(
             self._port("handler"),
             topics,
             [self._lot()],
@@ -162,6 +184,29 @@ class Cell:
             **common,
         )
 
+    def _make_master(self) -> Master:
+        return Master(
+            self._port("master"),
+            self._topics,
+            [str(site) for site in self._scenario.cell.sites],
+            find_job=lambda lot: self._job if lot == self._job.lot else None,
+            on_lot=self.stdf.open,
+            on_result=self.stdf.result,
+            on_summary=self.stdf.summary,
+            on_lot_end=self.stdf.finish,
+            timeouts_s=self.timeouts_s,
+            quirks=self._scenario.cell.quirks,
+        )
+
+    def new_master(self) -> None:
+        """A master with no memory takes the place of the one that died."""
+        self.master = self._make_master()
+        self.master.start()
+
+    def control(self, site: int) -> Control:
+        """The control of ``site``."""
+        return self._controls[self._scenario.cell.sites.index(site)]
+
     def _lot(self) -> Lot:
         cell, size, name = self._scenario.cell, self._scenario.devices.size, self._scenario.devices.lot
         if cell.handler.wafer is None:
@@ -175,12 +220,7 @@ class Cell:
 
     def operator(self, command: str, payload: Json) -> None:
         """The operator gives a command at the master's screen."""
-        self._master.operator(command, payload)
-
-    def kill(self, site: int, signal_name: str) -> None:
-        """A fault: the program of ``site`` gets a signal."""
-        self._kernel.journal.record("fault", "timeline", fault="kill", site=str(site), signal=signal_name)
-        self._programs.signal(str(site), signal.Signals[signal_name])
+        self.master.operator(command, payload)
 
     # the run -------------------------------------------------------------------------------------------------------
 
@@ -199,18 +239,27 @@ class Cell:
             await self._launcher.start()
             for instrument in self._instruments.values():
                 await instrument.start()
-        timeline = Timeline(self._kernel, self._topics, self._scenario.timeline, self)
-        self._pending = timeline
+        self._open_ports()
+        self._timeline = Timeline(
+            self._kernel, self._topics, self._scenario.timeline, self._hands, present=self.handler
+        )
         self._arm_limits()
-        self._tcc.start()
+        self.tcc.start()
         for control in self._controls:
             control.start()
-        self._master.start()
-        self._handler.start()
+        self.master.start()
+        self.handler.start()
         reason = await self._over
         await asyncio.sleep(LINGER_S)
         self._kernel.journal.record("end", "cell", reason=reason)
         return reason
+
+    def _open_ports(self) -> None:
+        """Tell real programs in virtual time which ports are the cell's."""
+        if self.lockstep is not None:
+            self.lockstep.open_port(self._broker.port)
+            for instrument in self._instruments.values():
+                self.lockstep.open_port(int(instrument.address.rpartition(":")[2]))
 
     def _surface_errors(self) -> None:
         """An exception in any callback of the loop is an error of ours: it ends the run instead of being logged."""
@@ -251,17 +300,23 @@ class Cell:
         operator = self._scenario.cell.operator
         if self._resets_left > 0:
             self._resets_left -= 1
-            self._kernel.later(ns(operator.reset_after_s), lambda: self._master.operator("reset", {}))
-        elif not self._pending.pending_instants:
+            self._kernel.later(ns(operator.reset_after_s), lambda: self.operator("reset", {}))
+        elif not self._timeline.pending and not self._hands.pending:
             self._end("soft error, and nobody resets")
 
     async def _take_apart(self) -> None:
         self._kernel.journal.close()
         self._kernel.attach(None)
+        if self.lockstep is not None:
+            self.lockstep.close()
         if self._launcher is not None:
             await self._launcher.stop()
             for instrument in self._instruments.values():
                 await instrument.stop()
+        for task in self.tasks:
+            task.cancel()
+        if isinstance(self.programs, ProcessPrograms):
+            self.programs.close()
         await self._broker.stop()
         self.stdf.close()
 

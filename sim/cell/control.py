@@ -1,6 +1,7 @@
 """The simulated control of one site: starts the test program, watches it end, kills it on reset."""
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from drycell.runtime.protocol import messages
@@ -52,6 +53,7 @@ class Control:
         self._running: Running | None = None
         self._params: Json = {}
         self._was_reset = False
+        self._life = 0
         actions = {"start_program": lambda: None, "kill_program": self._kill}
         self._peer = Peer(port, CONTROL, actions=actions, announce=self._announce, timeouts_s=timeouts_s)
 
@@ -70,11 +72,11 @@ class Control:
     def _heard_command(self, message: Message) -> None:
         try:
             command = messages.decode(message.payload)
-            name, sites = command["command"], command["sites"]
-        except (ValueError, KeyError):
+            name, is_meant = command["command"], self._site in command["sites"]
+        except (ValueError, KeyError, TypeError, RecursionError):
             self._peer.fire("fail", "a command that is not understood")
             return
-        if self._site not in sites:
+        if not is_meant:
             return
         if name == "loadTest":
             self._load(command.get("testapp_params", {}))
@@ -87,10 +89,13 @@ class Control:
             return
         self._peer.fire("load")
         try:
-            self._running = self._programs.start(self._site, params, self._ended)
-        except DrycellError as error:
-            self._port.record("problem", text=str(error))
-            self._peer.fire("program_missing", str(error))
+            self._life += 1
+            self._running = self._programs.start(self._site, params, partial(self._ended, self._life))
+        except (DrycellError, ValueError, KeyError, TypeError, AttributeError) as error:
+            is_ours = isinstance(error, DrycellError)
+            text = str(error) if is_ours else f"loadTest is not of the agreed form ({type(error).__name__}: {error})"
+            self._port.record("problem", text=text)
+            self._peer.fire("program_missing", text)
             return
         self._peer.fire("started")
 
@@ -109,7 +114,19 @@ class Control:
         if "control-repeats-status" in self._quirks:
             self._peer.announce(again=True)
 
-    def _ended(self, code: int, last_words: str) -> None:
+    def die(self) -> None:
+        """Crash, and come back without a memory: the last will is published, the program is nobody's any more."""
+        self._life += 1
+        self._running = None
+        self._was_reset = False
+        self._announce("crash", "")
+        self._port.record("state", **{"from": self.state, "to": "idle", "event": "restarted"})
+        self._peer.machine.state = CONTROL.initial
+        self._peer.announce(again=True)
+
+    def _ended(self, life: int, code: int, last_words: str) -> None:
+        if life != self._life:
+            return  # an orphan: the control that had started it is no more
         self._running = None
         if self.state == "resetting":
             self._gone()

@@ -58,11 +58,14 @@ class Handler:
         self._place = Place()
         self._touchdowns = 0
         self._answer: list[Json] = []
+        self._jammed = False
+        self._stuck: list[tuple[str, str]] = []
+        self._misplaced: dict[int, tuple[int, int]] = {}
+        self._open: dict[int, int] = {}
+        self._wrong_name: str | None = None
         actions: dict[str, Callable[[], None]] = {
             "send_layout": lambda: self._send("site-layout", {"sites": [list(layout[site]) for site in self._sites]}),
-            "send_load": lambda: self._send(
-                "load", {"lot_number": self.lot.name, "devicetype": "", "temperature": "25"}
-            ),
+            "send_load": self._send_load,
             "send_next": self._send_next,
             "send_unload": lambda: self._send("unload", {}),
             "contact": self._contact,
@@ -89,6 +92,57 @@ class Handler:
         self._port.subscribe(self._topics.master_response, self._heard_response)
         self._peer.fire("connected")
 
+    # faults --------------------------------------------------------------------------------------------------------
+
+    def jam(self) -> None:
+        """The mechanics stand still from now on."""
+        self._jammed = True
+
+    def free(self) -> None:
+        """The mechanics move again; what was due meanwhile happens now."""
+        self._jammed = False
+        waiting, self._stuck = self._stuck, []
+        for state, event in waiting:
+            self._go(state, event)
+
+    def misplace(self, site: int, shift: int, touchdowns: int) -> None:
+        """In the next ``touchdowns``, ``site`` gets the device ``shift`` places further on than it believes."""
+        self._misplaced[site] = (shift, touchdowns)
+
+    def lose_contact(self, site: int, touchdowns: int) -> None:
+        """In the next ``touchdowns``, nothing touches ``site``."""
+        self._open[site] = touchdowns
+
+    def say_wrong_lot(self, name: str) -> None:
+        """The next lot is loaded under this name."""
+        self._wrong_name = name
+
+    def part_at(self, site: str) -> str | None:
+        """The part id that the handler believes at ``site``."""
+        device = self._touch.get(int(site)) if site.isdecimal() else None
+        return None if device is None else str(device)
+
+    @property
+    def lot_name(self) -> str | None:
+        """The name of the lot in work; None when all are done."""
+        return self._waiting[0].name if self._waiting else None
+
+    def _really(self) -> Touch:
+        """What touches the sites in truth: the plan, but for faults."""
+        found = dict(self._touch)
+        for site, (shift, left) in list(self._misplaced.items()):
+            if site in found:
+                found[site] = (found[site] - 1 + shift) % self.lot.size + 1
+                self._misplaced.pop(site)
+                if left > 1:
+                    self._misplaced[site] = (shift, left - 1)
+        for site, left in list(self._open.items()):
+            if found.pop(site, None) is not None:
+                self._open.pop(site)
+                if left > 1:
+                    self._open[site] = left - 1
+        return found
+
     # what the master says ------------------------------------------------------------------------------------------
 
     _events_of_master: Mapping[str, str] = {
@@ -106,12 +160,17 @@ class Handler:
     }
 
     def _heard_status(self, message: Message) -> None:
-        status = messages.decode(message.payload)
-        event = self._events_of_master.get(status["state"])
+        try:
+            status = messages.decode(message.payload)
+            state, words = str(status["state"]), str(status["payload"].get("message") or "")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            self._fail("the master sent a status that is not understood")
+            return
+        event = self._events_of_master.get(state)
         if event is None or self.state not in self._states_that_listen.get(event, (self.state,)):
             return
         was_error = self.state == "error"
-        self._peer.fire(event, str(status["payload"].get("message") or ""))
+        self._peer.fire(event, words)
         if self.state == "initialized" and self._waiting:
             self._port.later(self._motion.index_time_s, lambda: self._go("initialized", "load"))
         elif self.state == "ready":
@@ -120,12 +179,29 @@ class Handler:
             self._on_error()
 
     def _heard_response(self, message: Message) -> None:
-        response = messages.decode(message.payload)
-        if response.get("type") != "next" or self.state != "testing":
+        try:
+            response = messages.decode(message.payload)
+            if response.get("type") != "next" or self.state != "testing":
+                return
+            self._answer = [
+                {
+                    "siteid": str(int(entry["siteid"])),
+                    "partid": str(entry["partid"]),
+                    "binning": int(entry["binning"]),
+                }
+                for entry in response["payload"]["sites"]
+            ]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self._fail("the master sent an answer that is not understood")
             return
-        self._answer = response["payload"]["sites"]
         self._peer.fire("binned")
         self._schedule_touchdown()
+
+    def _fail(self, message: str) -> None:
+        was_error = self.state == "error"
+        self._peer.fire("fail", message)
+        if not was_error:
+            self._on_error()
 
     def _schedule_touchdown(self) -> None:
         self._touch = self.lot.next_touch(self._sites)
@@ -137,22 +213,34 @@ class Handler:
 
     def _go(self, state: str, event: str) -> None:
         """Fire ``event``, unless something went wrong while the mechanics moved."""
-        if self.state == state:
+        if self._jammed:
+            self._stuck.append((state, event))
+        elif self.state == state:
             self._peer.fire(event)
 
     # actions of the table ------------------------------------------------------------------------------------------
 
     def _contact(self) -> None:
         self._touchdowns += 1
-        self._head.touch(self._touch)
+        really = self._really()
+        self._head.touch(really)
         sites = []
         for site, device in self._touch.items():
             entry: Json = {"site": str(site), "device": device, "part": str(device)}
+            if really.get(site) != device:
+                entry["really"] = really.get(site)
             place = self.lot.places.get(device)
             if place is not None:
                 entry |= {"wafer": place.wafer, "x": place.x, "y": place.y}
             sites.append(entry)
         self._port.record("contact", lot=self.lot.name, touchdown=self._touchdowns, sites=sites)
+        for entry in sites:
+            if "really" in entry:
+                self._port.record("effect", fault="misplaced", site=entry["site"], really=entry["really"])
+
+    def _send_load(self) -> None:
+        name, self._wrong_name = self._wrong_name or self.lot.name, None
+        self._send("load", {"lot_number": name, "devicetype": "", "temperature": "25"})
 
     def _send_next(self) -> None:
         infos = [

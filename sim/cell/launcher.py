@@ -107,8 +107,9 @@ class Process:
 class Launcher:
     """Owns the watcher of one cell and the programs it has spawned. All calls and callbacks on the loop's thread."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, *, by_request: bool = False) -> None:
         self.run_dir = run_dir
+        self._by_request = by_request  # ends are told by await_exit alone
         self._link: socket.socket | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -128,7 +129,8 @@ class Launcher:
             )
         self._link = self._spawn_watcher()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._link.fileno(), self._readable)
+        if not self._by_request:
+            self._loop.add_reader(self._link.fileno(), self._readable)
 
     def _spawn_watcher(self) -> socket.socket:
         ours, theirs = socket.socketpair()
@@ -176,6 +178,27 @@ class Launcher:
         process = Process(number, answer["pid"], answer["aslr"], stdout, stderr, on_exit, self)
         self._running[number] = process
         return process
+
+    def await_exit(self, pid: int) -> None:
+        """Wait on the wall clock for the exit code of ``pid``, which has ended; on_exit is called next on the loop.
+
+        For a launcher with ``by_request``: a program's end is news at the simulated instant at which it happened and
+        in the order asked for, not whenever the watcher says so.
+        """
+        assert self._link is not None and self._loop is not None
+        number = next((n for n, process in self._running.items() if process.pid == pid), None)
+        if number is None:
+            return
+        deadline = time.monotonic() + STOP_LIMIT_S
+        while not (words := [m for m in self._early if m.get("exit") == number]) and not self._gone:
+            if time.monotonic() > deadline:
+                raise DrycellError(f"the watcher of this cell does not tell how process {pid} ended")
+            _wait_readable(self._link, deadline - time.monotonic())
+            self._early += self._receive(self._link)
+        self._early = [message for message in self._early if message not in words]
+        process = self._running.pop(number)
+        process.exit_code = int(words[0]["code"]) if words else -SIGKILL
+        self._loop.call_soon(process.on_exit, process.exit_code)
 
     async def stop(self) -> None:
         """Kill every program and all their descendants, and wait until nothing of them is left.
@@ -237,7 +260,8 @@ class Launcher:
             for message in self._early:
                 if message.get("id") == number:
                     self._early.remove(message)
-                    self._loop.call_soon(self._report)  # whatever else came with it, after launch() has returned
+                    if not self._by_request:
+                        self._loop.call_soon(self._report)  # whatever else came with it, after launch() has returned
                     return message
         raise DrycellError(f"the watcher of this cell cannot start programs: {self._fatal}.")
 

@@ -10,7 +10,7 @@ Rules that hold here:
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from drycell.sim.errors import DrycellError
 
@@ -18,10 +18,14 @@ LINE_LIMIT = 16384
 CLIENT_LIMIT = 256
 
 
+Answers = str | Sequence[tuple[int, str]]
+"""A line at once, or lines with delays in nanoseconds; none at all is silence."""
+
+
 class LineServer:
     """Serves ``answer(line) -> line`` to any number of clients; lines are ASCII and end with a newline."""
 
-    def __init__(self, answer: Callable[[str], str], host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, answer: Callable[[str], Answers], host: str = "127.0.0.1", port: int = 0) -> None:
         self.host, self.port = host, port
         self._answer = answer
         self._server: asyncio.Server | None = None
@@ -107,7 +111,20 @@ class _Client(asyncio.Protocol):
             self._buffer = rest
             text = line.rstrip(b"\r").decode("ascii", "backslashreplace")
             if text:
-                self._transport.write(self._server._answer(text).encode("ascii", "backslashreplace") + b"\n")
+                answers = self._server._answer(text)
+                for delay_ns, answer in [(0, answers)] if isinstance(answers, str) else answers:
+                    self._reply(delay_ns, answer)
+
+    def _reply(self, delay_ns: int, answer: str) -> None:
+        line = answer.encode("ascii", "backslashreplace") + b"\n"
+        if delay_ns:
+            asyncio.get_running_loop().call_later(delay_ns / 1e9, self._write, line)
+        else:
+            self._transport.write(line)
+
+    def _write(self, line: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(line)
 
     def _refuse(self, reason: str) -> None:
         self._transport.write(f"ERROR {reason}\n".encode())

@@ -58,6 +58,8 @@ class Master:
         self._programs: dict[str, str] = {}
         self._touchdown = Touchdown()
         self._part_count = 0
+        self._subscriptions: list[Callable[[], None]] = []
+        self._dead = False
         self.options: dict[str, Json] = {}
         self._relay = PeripheralRelay(
             port,
@@ -85,14 +87,26 @@ class Master:
 
     def start(self) -> None:
         """Connect to the broker: subscribe, reset everybody, wait for the controls."""
-        self._port.subscribe(self._topics.any_control, self._heard_control)
-        self._port.subscribe(self._topics.any_program, self._heard_program)
-        self._port.subscribe(self._topics.master_cmd, self._heard_handler)
+        self._subscriptions = [
+            self._port.subscribe(self._topics.any_control, self._heard_control),
+            self._port.subscribe(self._topics.any_program, self._heard_program),
+            self._port.subscribe(self._topics.master_cmd, self._heard_handler),
+        ]
         self._peer.fire("connected")
+
+    def die(self) -> None:
+        """Be gone, as after SIGKILL: nothing is heard or decided any more, the last will is published."""
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
+        self._dead = True
+        self._relay.clear()
+        self._peer.machine.stop()
+        self._port.record("state", **{"from": self.state, "to": "crash", "event": "killed"})
+        self._port.publish(self._topics.master_status, messages.master_status("crash", ""))
 
     def fail(self, message: str) -> None:
         """Anything that must not happen: soft error with ``message``."""
-        if self._peer.machine.can("fail"):
+        if self._peer.machine.can("fail") and not self._dead:
             self._relay.clear()
             if self.state == "softerror" and "master-hides-message" in self._quirks:
                 return
@@ -103,6 +117,9 @@ class Master:
     def operator(self, name: str, payload: Json) -> None:
         """A command from the operator's screen. Illegal ones are refused and journalled, without any state change."""
         self._port.record("operator", command=name, **({"payload": payload} if payload else {}))
+        if self._dead:
+            self._port.record("refused", command=name, state="crash")
+            return
         direct: Mapping[str, Callable[[Json], None]] = {
             "usersettings": self._set_options,
             "setloglevel": lambda p: self._tell_programs("setloglevel", level=int(p["level"])),
@@ -120,7 +137,7 @@ class Master:
         try:
             request = messages.decode(message.payload)
             name, payload = str(request["type"]), dict(request.get("payload") or {})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             self.fail("the handler sent a command that is not understood")
             return
         if name in self._queries:
@@ -132,7 +149,10 @@ class Master:
         elif not self._peer.machine.can(name):
             self.fail(f"the handler sent {name} while the master was {self.state}")
         else:
-            self._commands[name](self, payload)
+            try:
+                self._commands[name](self, payload)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                self.fail(f"the handler sent {name} not of the agreed form ({type(error).__name__}: {error})")
 
     def _command_load(self, payload: Json) -> None:
         lot = str(payload.get("lot_number", ""))
@@ -188,7 +208,7 @@ class Master:
             status = messages.decode(message.payload)
             state, reason = str(status["payload"]["state"]), str(status["payload"].get("error_message", ""))
             version = status.get("interface_version", 1)
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self.fail(f"the control of site {site} sent a status that is not understood")
             return
         if version != 1 and self.state in CONNECTING:
@@ -221,7 +241,7 @@ class Master:
             return
         try:
             content = messages.decode(message.payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             self.fail(f"the test program of site {site} sent a {kind} that is not JSON")
             return
         listener(self, site, content)
@@ -271,7 +291,7 @@ class Master:
     def _heard_result(self, site: str, content: Json) -> None:
         records = content.get("payload")
         try:
-            part = part_result(records, site)
+            part = part_result(records, site, self._touchdown.part_of(site))
             assert isinstance(records, list)
             self._on_result(site, records)
         except ValueError as error:
@@ -324,7 +344,12 @@ class Master:
     def _load_programs(self) -> None:
         if self._job is None:
             return
-        self._on_lot(self._job)
+        try:
+            self._on_lot(self._job)
+        except ValueError as error:
+            text = str(error)
+            self._port.later(0, lambda: self.fail(text))  # not from within the transition to loading
+            return
         load = messages.command("loadTest", self._sites)
         load["testapp_params"] = self._job.testapp_params()
         self._port.publish(self._topics.control_cmd, load)

@@ -12,7 +12,7 @@ Rules that hold here:
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import ServedInstrument
@@ -21,19 +21,19 @@ LINE_LIMIT = 65536
 CLIENT_LIMIT = 256
 NS_PER_S = 1_000_000_000
 
-Heard = Callable[[bytes, bytes], object]
-"""Told of each message and its answer."""
+Answers = Callable[[bytes, bytes], Sequence[tuple[int, bytes]]]
+"""Told of each message and its answer; gives what is sent instead, each with a delay in nanoseconds."""
 
 
 class MessageServer:
     """Serves one instrument to any number of clients; messages end with a newline, so do answers."""
 
     def __init__(
-        self, instrument: ServedInstrument, host: str = "127.0.0.1", port: int = 0, heard: Heard | None = None
+        self, instrument: ServedInstrument, host: str = "127.0.0.1", port: int = 0, answers: Answers | None = None
     ) -> None:
         self.host, self.port = host, port
         self._instrument = instrument
-        self._heard = heard
+        self._answers = answers
         self._server: asyncio.Server | None = None
         self._clients: set[_Client] = set()
         self._waiting: deque[_Client] = deque()
@@ -54,7 +54,9 @@ class MessageServer:
         """Listen. Port 0 takes a free one; ``port`` then says which. Raises DrycellError if it cannot."""
         if self._server is not None:
             raise DrycellError(f"the instrument listens on {self.address} already; stop it before starting it again.")
-        listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        # asyncio switches Nagle off only for sockets that say they are TCP
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.host, self.port))
@@ -113,10 +115,9 @@ class MessageServer:
     def _finish(self) -> None:
         client = self._waiting[0]
         answer = self._instrument.reply(client.message)
-        if self._heard is not None:
-            self._heard(client.message, answer)
+        given = [(0, answer)] if self._answers is None else self._answers(client.message, answer)
         self._waiting.popleft()
-        client.done(answer)
+        client.done(given)
 
     def overrun(self) -> None:
         """A client's line was dropped."""
@@ -149,7 +150,6 @@ class _Client(asyncio.Protocol):
             transport.abort()
             return
         self._server._clients.add(self)
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._server._clients.discard(self)
@@ -171,15 +171,21 @@ class _Client(asyncio.Protocol):
         self._blocked = False
         self._work()
 
-    def done(self, answer: bytes) -> None:
-        """The instrument has carried out the message."""
+    def done(self, answers: Sequence[tuple[int, bytes]]) -> None:
+        """The instrument has carried out the message; each answer comes after its delay in nanoseconds."""
         self._busy = False
         self.message = b""
-        if self._transport.is_closing():
-            return
-        if answer:
+        for delay_ns, answer in answers:
+            if delay_ns:
+                asyncio.get_running_loop().call_later(delay_ns / NS_PER_S, self._say, answer)
+            else:
+                self._say(answer)
+        if not self._transport.is_closing():
+            self._work()
+
+    def _say(self, answer: bytes) -> None:
+        if answer and not self._transport.is_closing():
             self._transport.write(answer + b"\n")
-        self._work()
 
     def _work(self) -> None:
         """Hand over lines until one takes time; ``done`` calls back: an inner call leaves the work to the outer."""

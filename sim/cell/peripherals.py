@@ -64,8 +64,11 @@ class PeripheralRelay:
         self._close()
 
     def _relay(self, request: Json) -> None:
-        self._open = request
         kind = str(request.get("periphery_type"))
+        if not kind or any(mark in kind for mark in "/+#\0"):
+            self._fail(f"the sites ask a peripheral that cannot be one: {kind!r}")
+            return
+        self._open = request
         self._unsubscribe = self._port.subscribe(self._topics.peripheral_response(kind), self._answered)
         self._timer = self._port.later(self._timeout_s, self._timed_out)
         relayed = {key: value for key, value in request.items() if key != "periphery_type"}

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from drycell.runtime.protocol import messages
 from drycell.runtime.protocol.machine import Cancel
-from drycell.sim.broker import Broker, Message
+from drycell.sim.broker import AnyBroker, Message
 from drycell.sim.kernel import Kernel, ns
 
 
@@ -31,10 +31,11 @@ class Port(Protocol):
 class CellPort:
     """The port of one named peer in a live cell."""
 
-    def __init__(self, kernel: Kernel, broker: Broker, actor: str) -> None:
+    def __init__(self, kernel: Kernel, broker: AnyBroker, actor: str) -> None:
         self._kernel = kernel
         self._broker = broker
         self.actor = actor
+        self._outbox: list[tuple[str, bytes, int]] = []
 
     @property
     def now_ns(self) -> int:
@@ -46,8 +47,18 @@ class CellPort:
 
     def _hand_over(self, topic: str, payload: bytes, qos: int) -> None:
         """To the broker only when the present decision is complete: nobody hears of a state before it is entered."""
-        if not self._kernel.journal.closed:
+        if self._kernel.journal.closed:
+            return
+        if self._broker.running:
             self._broker.publish(self.actor, topic, payload, qos)
+        elif qos:
+            self._outbox.append((topic, payload, qos))
+
+    def resume(self) -> None:
+        """The broker is back: what waited is sent, as MQTT clients do at QoS 1 and 2."""
+        waiting, self._outbox = self._outbox, []
+        for topic, payload, qos in waiting:
+            self._hand_over(topic, payload, qos)
 
     def subscribe(self, topic_filter: str, callback: Callable[[Message], None]) -> Callable[[], None]:
         return self._broker.tap(topic_filter, callback)

@@ -3,6 +3,7 @@
 import sys
 
 from drycell.sim import oracles
+from drycell.sim.broker.external import Address
 from drycell.sim.errors import DrycellError
 from drycell.sim.scenario import Scenario
 
@@ -10,16 +11,20 @@ from drycell.sim.scenario import Scenario
 def refuse_impossible(scenario: Scenario) -> None:
     """Raises DrycellError, with what to do instead, for a scenario that this drycell or machine cannot run."""
     oracles.check_names(scenario.expect)
+    if scenario.cell.broker is not None:
+        Address.parse(scenario.cell.broker)
+        if scenario.effective_pace.is_virtual:
+            raise DrycellError("a broker that runs elsewhere knows no simulated time; use --pace real with it")
     if scenario.rung == "model":
         if scenario.program.definitions is None:
             raise DrycellError("rung model interprets definitions, but there are none; set program.definitions")
         return
     if not sys.platform.startswith("linux"):
         raise DrycellError("rung process needs Linux or WSL2; use --rung model here")
-    if scenario.effective_pace.factor != 1:
+    if scenario.effective_pace.factor not in (None, 1):
         raise DrycellError(
-            f"pace {scenario.effective_pace} is not available yet for real programs, which follow the wall clock;"
-            " use --pace real or --rung model"
+            f"pace {scenario.effective_pace} is not for real programs, which follow the wall clock or the simulated"
+            " one; use --pace virtual or --pace real"
         )
     if scenario.program.path is None and scenario.program.definitions is None:
         raise DrycellError("the scenario names no program; set program.definitions, or program.path with --program")

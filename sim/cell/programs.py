@@ -1,21 +1,45 @@
 """How control's programs come to life: modelled on the kernel, or as real processes."""
 
+import signal
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Broker
+from drycell.sim.broker import AnyBroker
 from drycell.sim.cell.control import Running, describe_exit
 from drycell.sim.cell.launcher import Launcher, LaunchRequest, Process
 from drycell.sim.cell.sequencer import ModelledSequencer
-from drycell.sim.kernel import Event, Kernel
+from drycell.sim.errors import DrycellError
+from drycell.sim.kernel import Event, Kernel, ns
+from drycell.sim.lockstep import Lockstep, LockstepError
 
 Json = dict[str, Any]
 OnExit = Callable[[int, str], None]
 LAST_WORDS_CHARACTERS = 300
+LAST_WORDS_BYTES = 65_536
 RUN = "{run}"
 """What stands for the run directory in messages and journal, so that equal runs are equal bytes."""
+
+
+class _Endings:
+    """What faults have decided about the next end of a site's program: an exit code, last words, or both."""
+
+    def __init__(self, record: Callable[..., object]) -> None:
+        self._record = record
+        self._forged: dict[str, tuple[int | None, str]] = {}
+
+    def forge(self, site: str, code: int | None, last_words: str) -> None:
+        self._forged[site] = (code, last_words)
+
+    def of(self, site: str, code: int, last_words: str) -> tuple[int, str]:
+        if site not in self._forged:
+            return code, last_words
+        forged, words = self._forged.pop(site)
+        if forged is not None:
+            self._record("effect", "timeline", fault="exit", site=site, true_exit_code=code)
+        return (code if forged is None else forged), words or last_words
 
 
 class ModelPrograms:
@@ -27,36 +51,82 @@ class ModelPrograms:
         self._kernel = kernel
         self._make = make
         self.running: dict[str, ModelledSequencer] = {}
+        self.endings = _Endings(kernel.journal.record)
 
-    def start(self, site: str, params: Json, on_exit: OnExit) -> Running:
-        """Start the model of ``site``'s program."""
+    def start(self, site: str, params: Json, on_exit: OnExit, *, reachable: bool = True) -> Running:
+        """Start the model of ``site``'s program; ``reachable`` False: it will never find the broker."""
         table = {int(hard): tuple(int(soft) for soft in softs) for hard, softs in params["bin_table"].items()}
         record = self._kernel.journal.record
         record("launch", f"program{site}", script=params["testapp_script_path"])
 
         def ended(code: int, last_words: str) -> None:
-            program = self.running.pop(site)
+            if self.running.get(site) is program:
+                del self.running[site]
+            code, last_words = self.endings.of(site, code, last_words)
             record("exit", f"program{site}", exit_code=code, **({"wanted": True} if program.was_killed else {}))
             on_exit(code, last_words)
 
-        self.running[site] = self._make(site, table, ended)
-        return self.running[site]
+        program = self._make(site, table, ended)
+        if not reachable:
+            program.stay_away()
+        self.running[site] = program
+        return program
 
-    def signal(self, site: str, number: int) -> None:
-        """A modelled program knows no signals but death."""
+    def signal(self, site: str, number: int) -> bool:
+        """Do what the signal does to a program; False when none runs. Those that Python ignores do nothing."""
+        program = self.running.get(site)
+        if program is None:
+            return False
+        if number == signal.SIGSTOP:
+            program.freeze()
+        elif number == signal.SIGCONT:
+            program.thaw()
+        elif number not in _IGNORED:
+            program.end(0 if number == signal.SIGINT else -number, "")  # the real one ends well on SIGINT
+        return True
+
+    def end(self, site: str, code: int, last_words: str) -> bool:
+        """End it at once with an exit code; False when none runs."""
         program = self.running.get(site)
         if program is not None:
-            program.kill()
+            program.end(code, last_words)
+        return program is not None
+
+    def write_error(self, site: str, count: int) -> bool:
+        """Its standard error gets ``count`` bytes, which nobody reads; False when none runs."""
+        return site in self.running
+
+
+_IGNORED = {signal.SIGPIPE, signal.SIGCHLD}
 
 
 class _RealProgram:
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, lockstep: Lockstep | None, name: str) -> None:
         self.process = process
         self.was_killed = False
+        self._lockstep = lockstep
+        self._name = name
 
     def kill(self) -> None:
         self.was_killed = True
-        self.process.kill(group=True)
+        if self._lockstep is None:
+            self.process.kill(group=True)
+        else:
+            self.signal(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        """Deliver a signal; in virtual time at this very instant, and a stopped program lets time pass by."""
+        try:
+            if self._lockstep is None:
+                self.process.kill(number)
+            elif number == signal.SIGSTOP:
+                self._lockstep.freeze(self._name)
+            elif number == signal.SIGCONT:
+                self._lockstep.thaw(self._name)
+            else:
+                self._lockstep.kill(self._name, number)
+        except LockstepError:  # it has not attached yet, or is not of our kind
+            self.process.kill(number)
 
 
 class ProcessPrograms:
@@ -66,41 +136,50 @@ class ProcessPrograms:
         self,
         kernel: Kernel,
         launcher: Launcher,
-        broker: Broker,
+        broker: AnyBroker,
         *,
         python: Path,
         topics: Topics,
         environment: Callable[[], Mapping[str, str]],
+        lockstep: Lockstep | None = None,
     ) -> None:
         self._kernel = kernel
         self._launcher = launcher
         self._broker = broker
         self._python = python
         self._environment = environment
+        self._lockstep = lockstep
         self._topics = topics
         self._silent: set[str] = set()
+        self._deaf: socket.socket | None = None
         self.running: dict[str, _RealProgram] = {}
+        self.endings = _Endings(kernel.journal.record)
         kernel.journal.watch(self._listen)
 
-    def start(self, site: str, params: Json, on_exit: OnExit) -> Running:
-        """Start the program of ``site``; raises DrycellError when the system refuses."""
+    def start(self, site: str, params: Json, on_exit: OnExit, *, reachable: bool = True) -> Running:
+        """Start the program of ``site``; raises DrycellError when the system refuses.
+
+        ``reachable`` False: the port it is told takes connections and never says a word.
+        """
         request = LaunchRequest(
             site=site,
             python=self._python,
             script=params["testapp_script_path"],
             cwd=Path(params["cwd"].replace(RUN, str(self._launcher.run_dir), 1)),
             device_id=self._topics.device,
-            broker_host="127.0.0.1",
-            broker_port=self._broker.port,
+            broker_host=self._broker.host,
+            broker_port=self._broker.port if reachable else self._deaf_port(),
             bin_table=params["bin_table"],
             script_args=params["testapp_script_args"],
-            extra_env=self._environment(),
+            extra_env={**self._environment(), **self._enrol(site)},
+            aslr=self._lockstep is None,
         )
         record = self._kernel.journal.record
 
         def ended(code: int) -> None:
-            program = self.running.pop(site)
-            last_words = _last_words(program.process.stderr)
+            if self.running.get(site) is program:
+                del self.running[site]
+            code, last_words = self.endings.of(site, code, _last_words(program.process.stderr))
             facts: Json = {"wanted": True} if program.was_killed else {}
             if last_words and code != 0:
                 facts["stderr"] = last_words
@@ -111,9 +190,24 @@ class ProcessPrograms:
 
         record("launch", f"program{site}", script=params["testapp_script_path"])
         self._silent.add(site)
-        program = _RealProgram(self._launcher.launch(request, ended))
+        program = _RealProgram(self._launch(request, ended), self._lockstep, f"program{site}")
         self.running[site] = program
         return program
+
+    def _enrol(self, site: str) -> Mapping[str, str]:
+        return {} if self._lockstep is None else self._lockstep.enrol(f"program{site}", int(site))
+
+    def _launch(self, request: LaunchRequest, ended: Callable[[int], None]) -> Process:
+        """Start the process; in virtual time, time waits until it has attached."""
+        try:
+            process = self._launcher.launch(request, ended)
+        except DrycellError:
+            if self._lockstep is not None:
+                self._lockstep.withdraw(f"program{request.site}")
+            raise
+        if self._lockstep is not None:
+            self._lockstep.launched(f"program{request.site}", process.pid)
+        return process
 
     def _listen(self, event: Event) -> None:
         """A program that has announced a state is silent no more."""
@@ -127,18 +221,94 @@ class ProcessPrograms:
         advice = f"start it by hand as in the launch event, and read sites/{site}/stderr.txt of the run directory"
         self._kernel.journal.record("problem", f"program{site}", text=f"{text}; {advice}")
 
-    def signal(self, site: str, number: int) -> None:
-        """Send a signal to the program of ``site``."""
+    def signal(self, site: str, number: int) -> bool:
+        """Send a signal to the program of ``site``; False when none runs."""
         program = self.running.get(site)
         if program is not None:
-            program.was_killed = True
-            program.process.kill(number)
+            program.signal(number)
+        return program is not None
+
+    def end(self, site: str, code: int, last_words: str) -> bool:
+        """End it at once; the exit code that everybody sees is ``code``. False when none runs."""
+        program = self.running.get(site)
+        if program is not None:
+            self.endings.forge(site, code, last_words)
+            program.signal(signal.SIGKILL)
+        return program is not None
+
+    def write_error(self, site: str, count: int) -> bool:
+        """Append ``count`` bytes to its standard error; False when none runs."""
+        program = self.running.get(site)
+        if program is not None:
+            line = b"W (0) driver: buffer underrun, retrying\n"
+            with program.process.stderr.open("ab") as stderr:
+                stderr.write((line * (count // len(line) + 1))[:count])
+        return program is not None
+
+    def close(self) -> None:
+        """Give back what :meth:`start` has opened; idempotent."""
+        deaf, self._deaf = self._deaf, None
+        if deaf is not None:
+            deaf.close()
+
+    def _deaf_port(self) -> int:
+        if self._deaf is None:
+            self._deaf = socket.create_server(("127.0.0.1", 0))
+        return int(self._deaf.getsockname()[1])
+
+
+class HinderedPrograms:
+    """Programs whose next start a fault may delay, or keep from the broker."""
+
+    def __init__(self, kernel: Kernel, inner: ModelPrograms | ProcessPrograms) -> None:
+        self._kernel = kernel
+        self._inner = inner
+        self._hindrances: dict[str, float | None] = {}
+
+    def hinder(self, site: str, delay_s: float | None) -> None:
+        """The next program of ``site`` comes up ``delay_s`` later; None: it never finds the broker."""
+        self._hindrances[site] = delay_s
+
+    def start(self, site: str, params: Json, on_exit: OnExit) -> Running:
+        """Start the program of ``site``; raises DrycellError when the system refuses."""
+        if site not in self._hindrances:
+            return self._inner.start(site, params, on_exit)
+        delay_s = self._hindrances.pop(site)
+        if delay_s is None:
+            return self._inner.start(site, params, on_exit, reachable=False)
+        return _Late(self._kernel, delay_s, lambda: self._inner.start(site, params, on_exit), on_exit)
+
+
+class _Late:
+    """A program that is not there yet."""
+
+    def __init__(self, kernel: Kernel, delay_s: float, start: Callable[[], Running], on_exit: OnExit) -> None:
+        self._start = start
+        self._on_exit = on_exit
+        self._running: Running | None = None
+        self._timer = kernel.later(ns(delay_s), self._go)
+
+    def _go(self) -> None:
+        try:
+            self._running = self._start()
+        except DrycellError as error:
+            self._on_exit(1, str(error))
+
+    def kill(self) -> None:
+        if self._running is not None:
+            self._running.kill()
+        else:
+            self._timer.cancel()
+            self._on_exit(-signal.SIGKILL, "")
 
 
 def _last_words(stderr: Path) -> str:
     """The last line that says something on ``stderr``."""
     try:
-        lines = [line.strip() for line in stderr.read_text("utf-8", "replace").splitlines() if line.strip()]
+        with stderr.open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - LAST_WORDS_BYTES))
+            text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:LAST_WORDS_CHARACTERS] if lines else ""

@@ -57,7 +57,9 @@ def run(
     finally:
         kernel.close()
     wall_s = time.monotonic() - begin_s
-    return judge(scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path)
+    return judge(
+        scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path, deterministic=cell.deterministic
+    )
 
 
 def _run_cell(cell: Cell, kernel: Kernel) -> None:
@@ -133,10 +135,14 @@ def judge(
     wall_s: float,
     model: ProgramModel | None,
     stdf_path: Path | None,
+    *,
+    deterministic: bool,
 ) -> RunResult:
     """The result of the journal in ``run_dir``; reads nothing but that."""
     events = list(journals.read(run_dir / JOURNAL))
-    facts = oracles.Facts(events, scenario.cell.device_id, scenario.cell.handler.id, scenario.devices.size)
+    cell = scenario.cell
+    timeouts_s = {str(name): seconds for name, seconds in cell.timeouts.items()}
+    facts = oracles.Facts(events, cell.device_id, cell.handler.id, scenario.devices.size, timeouts_s, stdf_path)
     answers = oracles.judge(facts, scenario.expect)
     counts = tally(events)
     return RunResult(
@@ -151,7 +157,7 @@ def judge(
         yield_=counts.yield_,
         stdf_path=stdf_path,
         run_dir=run_dir,
-        deterministic=scenario.rung == "model",
+        deterministic=deterministic,
         rung=scenario.rung,
         pace=str(scenario.effective_pace),
         seed=scenario.seed,

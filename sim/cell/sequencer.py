@@ -4,7 +4,7 @@ Rules (semi-ate): every state is published with QoS 2 and the program goes on on
 ``idle`` leaves before the result; anything illegal ends the program in ``error``.
 """
 
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from drycell.runtime.protocol.machine import Machine
 from drycell.runtime.protocol.semi_ate import PERIPHERAL_TIMEOUT_S, SEQUENCER
 from drycell.runtime.protocol.table import Transition
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Broker, MemoryClient, Message, Will
+from drycell.sim.broker import AnyBroker, MemoryClient, Message, Will
 from drycell.sim.cell.measurement import Bookkeeper, TestVerdict, select_bin
 from drycell.sim.cell.program_model import ProgramModel, Test
 from drycell.sim.kernel import Kernel, ns
@@ -25,6 +25,12 @@ Steps = Generator[simpy.Event, Any, Any]
 
 STARTUP_S = 0.25
 """From start to the first CONNECT; the real program takes 0.17 to 0.5 s."""
+RECONNECT_S = (1.0, 120.0)
+"""From the loss of the connection to the first try, and the longest time between two; each takes twice the last."""
+INSTRUMENT_TIMEOUT_S = 5.0
+"""How long a test waits for an answer of an instrument (the demo program's own limit)."""
+Answers = str | Sequence[tuple[int, str]]
+"""What an instrument answers: a text at once, or texts with delays in nanoseconds; none at all is silence."""
 
 
 class ProgramError(Exception):
@@ -59,12 +65,12 @@ class ModelledSequencer:
     def __init__(
         self,
         kernel: Kernel,
-        broker: Broker,
+        broker: AnyBroker,
         topics: Topics,
         program: ProgramModel,
         site: str,
         *,
-        ask: Callable[[str], str],
+        ask: Callable[[str], Answers],
         bin_table: Mapping[int, tuple[int, ...]],
         timeouts_s: Mapping[str, float],
         quirks: Collection[str] = (),
@@ -91,6 +97,10 @@ class ModelledSequencer:
         self._part: str | None = None
         self._answer: simpy.Event | None = None
         self._client: MemoryClient
+        self._frozen: simpy.Event | None = None
+        self._reachable = True
+        self._retry_s = RECONNECT_S[0]
+        self._unfinished: dict[simpy.Event, tuple[str, bytes]] = {}
         nothing = {"begin_cycle": lambda: None, "send_summary": lambda: None, "tear_down": lambda: None}
         self._machine = Machine(
             SEQUENCER,
@@ -105,13 +115,43 @@ class ModelledSequencer:
         """End at once, as SIGKILL does: the link is cut, the will is due."""
         if not self._ended:
             self.was_killed = True
+            self.end(-9, "")
+
+    def end(self, code: int, last_words: str) -> None:
+        """End at once without a word to anybody: the link is cut, the will is due."""
+        if not self._ended:
             self._cut_if_connected()
-            self._exit(-9, "")
+            self._exit(code, last_words)
+
+    def freeze(self) -> None:
+        """Stand still, as after SIGSTOP."""
+        if not self._ended and self._frozen is None:
+            self._frozen = self._kernel.clock.event()
+            if hasattr(self, "_client"):
+                self._client.freeze()
+
+    def thaw(self) -> None:
+        """Go on after :meth:`freeze`."""
+        frozen, self._frozen = self._frozen, None
+        if frozen is not None and not self._ended:
+            if hasattr(self, "_client"):
+                self._client.thaw()
+            frozen.succeed()
+
+    def stay_away(self) -> None:
+        """Never get through to the broker. Only before the first CONNECT."""
+        self._reachable = False
 
     # life and death ------------------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        if self._ended:
+        if self._ended or not self._reachable:
+            return
+        if self._frozen is not None:
+            self._frozen.callbacks.append(lambda _: self._connect())
+            return
+        if not self._broker.running:
+            self._connect_later()
             return
         state: str | int = 0 if "sequencer-will-state-0" in self._quirks else "crash"
         will = Will(
@@ -130,12 +170,21 @@ class ModelledSequencer:
         self._client.subscribe([(name, 2) for name in filters], lambda *_: self._begin())
 
     def _begin(self) -> None:
-        self._machine.fire("connected")
+        """Connected. After a loss, what was under way is sent again, then the present state, as the real one does."""
+        self._retry_s = RECONNECT_S[0]
+        if self._machine.can("connected"):
+            self._machine.fire("connected")
+        for done, (topic, payload) in list(self._unfinished.items()):
+            self._send(topic, payload, done)
         self._tell("status", messages.program_status(self._machine.state))
 
     def _lost(self) -> None:
-        if not self._ended:
-            self._exit(1, "the connection to the broker was closed")
+        if not self._ended and self._machine.state not in SEQUENCER.final:
+            self._connect_later()
+
+    def _connect_later(self) -> None:
+        wait_s, self._retry_s = self._retry_s, min(2 * self._retry_s, RECONNECT_S[1])
+        self._kernel.later(ns(wait_s), self._connect)
 
     def _fail(self, reason: str) -> None:
         """State ``error``: two log lines, the status, DISCONNECT, exit code 1."""
@@ -149,7 +198,8 @@ class ModelledSequencer:
 
     def _leave(self, code: int, last_words: str) -> None:
         if not self._ended:
-            self._client.disconnect()
+            if self._client.connected:
+                self._client.disconnect()
             self._exit(code, last_words)
 
     def _cut_if_connected(self) -> None:
@@ -167,11 +217,32 @@ class ModelledSequencer:
 
     def _tell(self, kind: str, message: Json) -> simpy.Event:
         """Publish with QoS 2; the event succeeds when the handshake is complete."""
+        return self._publish(self._topics.program(kind, self._site), messages.encode(message))
+
+    def _publish(self, topic: str, payload: bytes) -> simpy.Event:
         done = self._kernel.clock.event()
-        self._client.publish(
-            self._topics.program(kind, self._site), messages.encode(message), 2, lambda *_: done.succeed()
-        )
+        if self._frozen is not None:
+            self._frozen.callbacks.append(lambda _: self._send_first(topic, payload, done))
+        else:
+            self._send_first(topic, payload, done)
         return done
+
+    def _send_first(self, topic: str, payload: bytes, done: simpy.Event) -> None:
+        """Without a connection the real program ends here, whatever it wanted to say."""
+        if self._ended:
+            return
+        if not self._client.connected:
+            self.end(1, "executor exception: no connection to the broker")
+            return
+        self._unfinished[done] = (topic, payload)
+        self._send(topic, payload, done)
+
+    def _send(self, topic: str, payload: bytes, done: simpy.Event) -> None:
+        def complete(*_: object) -> None:
+            if self._unfinished.pop(done, None) is not None:
+                done.succeed()
+
+        self._client.publish(topic, payload, 2, complete)
 
     def _log(self, level: str, text: str) -> None:
         self._tell(
@@ -179,7 +250,7 @@ class ModelledSequencer:
         )
 
     def _heard(self, message: Message) -> None:
-        if self._ended:
+        if self._ended or self._machine.state in SEQUENCER.final:
             return
         if message.topic != self._topics.program_cmd:
             if self._answer is not None and not self._answer.triggered:
@@ -187,14 +258,13 @@ class ModelledSequencer:
             return
         try:
             command = messages.decode(message.payload)
-            name, sites = command["command"], command["sites"]
+            name, is_meant = str(command["command"]), self._site in command["sites"]
             if command["type"] != "cmd":
                 raise ValueError("type is not cmd")
-        except (ValueError, KeyError):
-            self._cut_if_connected()
-            self._exit(1, "a command that is not understood")
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self.end(1, "a command that is not understood")
             return
-        if self._site not in sites:
+        if not is_meant:
             return
         handler = self._handlers.get(name)
         try:
@@ -203,6 +273,8 @@ class ModelledSequencer:
             handler(self, command)
         except ProgramError as error:
             self._fail(str(error))
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            self._fail(f"command {name!r} is not of the agreed form ({type(error).__name__}: {error})")
 
     def _enter(self, event: str) -> simpy.Event:
         if not self._machine.can(event):
@@ -266,6 +338,8 @@ class ModelledSequencer:
             yield from steps
         except ProgramError as error:
             self._fail(str(error))
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            self._fail(f"job_data is not of the agreed form ({type(error).__name__}: {error})")
 
     def _read_job(self, job_data: Json | None) -> Options:
         if not job_data:
@@ -337,8 +411,9 @@ class ModelledSequencer:
             yield from self._call_peripheral(test, inputs)
         if test.settle_input is not None:
             yield self._kernel.clock.timeout(ns(inputs[test.settle_input]))
+            yield from self._awake()
         try:
-            values = self._measure(test, inputs)
+            values = yield from self._measure(test, inputs)
         except ValueError as error:
             self._log("WARNING", str(error))
             values = None
@@ -346,14 +421,34 @@ class ModelledSequencer:
         self._runs[test.instance] += 1
         return self._books.judge(test, values)
 
-    def _measure(self, test: Test, inputs: Mapping[str, float]) -> dict[str, tuple[float, ...]]:
+    def _awake(self) -> Steps:
+        while self._frozen is not None:
+            yield self._frozen
+
+    def _answer_to(self, question: str) -> Generator[simpy.Event, Any, str]:
+        """What the meter says first. Raises ValueError when that takes too long."""
+        answers = self._ask(question)
+        if isinstance(answers, str):
+            return answers
+        delay_ns, answer = min(answers, default=(ns(INSTRUMENT_TIMEOUT_S), ""))
+        in_time = delay_ns < ns(INSTRUMENT_TIMEOUT_S)
+        if delay_ns:
+            yield self._kernel.clock.timeout(min(delay_ns, ns(INSTRUMENT_TIMEOUT_S)))
+            yield from self._awake()
+        if not in_time:
+            raise ValueError(f"the meter did not answer {question!r} within {INSTRUMENT_TIMEOUT_S:g} s")
+        return answer
+
+    def _measure(
+        self, test: Test, inputs: Mapping[str, float]
+    ) -> Generator[simpy.Event, Any, dict[str, tuple[float, ...]]]:
         values: dict[str, tuple[float, ...]] = {}
         for output in test.outputs:
             if output.of is not None:
                 values[output.name] = (output.reduced(values[output.of]),)
                 continue
             question = output.question(self._site, inputs)
-            answer = self._ask(question)
+            answer = yield from self._answer_to(question)
             if answer.startswith("ERROR"):
                 raise ValueError(f"the meter refused {question!r}: {answer}")
             values[output.name] = tuple(float(number) for number in answer.split(","))
@@ -365,8 +460,9 @@ class ModelledSequencer:
         assert call is not None
         self._answer = self._kernel.clock.event()
         request = messages.io_request(call.kind, call.ioctl, call.filled(inputs))
-        self._client.publish(self._topics.io_request(self._site), messages.encode(request), 2, lambda *_: None)
+        self._publish(self._topics.io_request(self._site), messages.encode(request))
         yield self._answer | self._kernel.clock.timeout(ns(self._peripheral_s))
+        yield from self._awake()
         self._answer = None
 
     def _trigger(self, options: Options, index: int, verdict: TestVerdict) -> None:

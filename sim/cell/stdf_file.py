@@ -1,7 +1,7 @@
 """The lot's STDF file, as the master writes it: each result at once, readable even when the simulator is killed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,40 +16,72 @@ Json = dict[str, Any]
 class StdfFile:
     """Writes ``<run_dir>/<lot>.stdf``. A lot that is loaded again after an error goes on in the same file."""
 
-    def __init__(self, kernel: Kernel, run_dir: Path, epoch: datetime, sites: Sequence[int], tester: str) -> None:
+    def __init__(
+        self, kernel: Kernel, run_dir: Path, epoch: datetime, sites: Sequence[int], cost_per_test_ms: int
+    ) -> None:
         self._kernel = kernel
         self._run_dir = run_dir
         self._epoch_s = int(epoch.timestamp())
         self._sites = sites
-        self._tester = tester
+        self._cost_per_test_ms = cost_per_test_ms
         self._lot = ""
         self._file: Any = None
         self._writer: LotWriter | None = None
         self._summaries: dict[str, list[Json]] = {}
         self._wafer: int | None = None
+        self._written = 0
+        self.refuse: Callable[[int], int] = lambda size: size
+        """A fault's seam: how many of so many bytes can be written just now; raises OSError as the system would."""
         self.path: Path | None = None
         kernel.journal.watch(self._watch)
 
+    def path_of(self, lot: str) -> Path:
+        """Where the file of ``lot`` is."""
+        return self._run_dir / f"{re.sub(r'[^A-Za-z0-9._-]', '_', lot)}.stdf"
+
     def open(self, job: Job) -> None:
-        """A lot is loaded."""
+        """A lot is loaded. Raises ValueError in one sentence when its file cannot be made."""
         self._summaries = {}
         if self._writer is not None and not self._writer.finished and self._lot == job.lot:
             return
         self.close()
         self._lot = job.lot
-        self.path = self._run_dir / f"{re.sub(r'[^A-Za-z0-9._-]', '_', job.lot)}.stdf"
-        self._file = self.path.open("wb", buffering=0)
-        self._writer = LotWriter(
-            self._file.write,
+        self._writer = None
+        self._written = 0
+        try:
+            self.refuse(0)
+            self.path = self.path_of(job.lot)
+            self._file = self.path.open("wb", buffering=0)
+            self._writer = self._writer_of(job)
+        except OSError as error:
+            self.close()
+            raise ValueError(f"the STDF file of lot {job.lot} cannot be made: {error.strerror}") from None
+
+    def _writer_of(self, job: Job) -> LotWriter:
+        return LotWriter(
+            self._write,
             lot_id=job.lot,
             part_typ=job.part_type,
             job_nam=job.program_name,
             setup_time_s=self._now_s,
             start_time_s=self._now_s,
             sites=self._sites,
-            tstr_typ=self._tester,
+            cost_per_test_ms=self._cost_per_test_ms,
             soft_bins=job.bin_names,
         )
+
+    def _write(self, data: bytes) -> None:
+        """All of ``data`` or nothing: what a full disk took of it is taken back. Raises OSError."""
+        left = memoryview(data)
+        try:
+            while left:
+                allowed = self.refuse(len(left))
+                left = left[self._file.write(left[:allowed]) :]
+        except OSError:
+            self._file.truncate(self._written)
+            self._file.seek(self._written)
+            raise
+        self._written += len(data)
 
     def result(self, site: str, records: list[Json]) -> None:
         """One device's records. Raises ValueError in one sentence when they are no STDF."""
@@ -59,6 +91,10 @@ class StdfFile:
             self._writer.touchdown(records)
         except StdfError as error:
             raise ValueError(f"the result of site {site} cannot be written as STDF: {error}") from None
+        except OSError as error:
+            raise ValueError(
+                f"the result of site {site} cannot be written to the STDF file: {error.strerror}"
+            ) from None
 
     def summary(self, site: str, records: list[Json]) -> None:
         """The test summaries of one site."""
@@ -71,10 +107,17 @@ class StdfFile:
         self._end_wafer()
         given = [record for site in sorted(self._summaries, key=int) for record in self._summaries[site]]
         try:
-            self._writer.finish(self._now_s, tsr_records=given)
+            self._finish(self._writer, given)
+        except OSError as error:
+            text = f"the end of the STDF file cannot be written: {error.strerror}"
+            self._kernel.journal.record("problem", "master", text=text)
+
+    def _finish(self, writer: LotWriter, given: list[Json]) -> None:
+        try:
+            writer.finish(self._now_s, tsr_records=given)
         except StdfError as error:
             self._kernel.journal.record("problem", "master", text=f"the test summaries are no STDF: {error}")
-            self._writer.finish(self._now_s)
+            writer.finish(self._now_s)
 
     def close(self) -> None:
         """Close the file; idempotent."""
@@ -92,9 +135,13 @@ class StdfFile:
             return
         wafer = event.fields["sites"][0].get("wafer")
         if wafer is not None and wafer != self._wafer:
-            self._end_wafer()
-            self._wafer = wafer
-            self._writer.wafer_start(str(wafer), self._now_s)
+            try:
+                self._end_wafer()
+                self._wafer = wafer
+                self._writer.wafer_start(str(wafer), self._now_s)
+            except OSError as error:
+                text = f"wafer {wafer} cannot be begun in the STDF file: {error.strerror}"
+                self._kernel.journal.record("problem", "master", text=text)
 
     def _end_wafer(self) -> None:
         if self._wafer is not None and self._writer is not None:

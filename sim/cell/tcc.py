@@ -1,6 +1,6 @@
 """The simulated test cell controller: owns the peripherals and answers their io-control requests."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,14 +26,30 @@ class TestCellController:
         self._port = port
         self._topics = topics
         self._peripherals = peripherals
+        self._subscriptions: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Connect to the broker."""
         for kind, peripheral in self._peripherals.items():
-            self._port.subscribe(self._topics.peripheral_request(kind), partial(self._requested, kind, peripheral))
+            request = self._topics.peripheral_request(kind)
+            self._subscriptions.append(self._port.subscribe(request, partial(self._requested, kind, peripheral)))
+
+    def stop(self) -> None:
+        """Be gone: hear and answer nothing any more, until started again."""
+        subscriptions, self._subscriptions = self._subscriptions, []
+        for unsubscribe in subscriptions:
+            unsubscribe()
 
     def _requested(self, kind: str, peripheral: Peripheral, message: Message) -> None:
-        request = messages.decode(message.payload)
+        try:
+            request = messages.decode(message.payload)
+        except ValueError:
+            self._port.record("ignored", what="io-control request that is not JSON", peripheral=kind)
+            return
         answer = messages.io_response(str(request.get("ioctl_name")), peripheral.answer)
         topic = self._topics.peripheral_response(kind)
-        self._port.later(peripheral.latency_s, lambda: self._port.publish(topic, answer))
+        self._port.later(peripheral.latency_s, lambda: self._answer(topic, answer))
+
+    def _answer(self, topic: str, answer: Mapping[str, Any]) -> None:
+        if self._subscriptions:
+            self._port.publish(topic, answer)

@@ -1,75 +1,140 @@
 """Plays a scenario's timeline: watches the journal for the occurrences it names, and acts on the cell.
 
-A step for a part or a touchdown acts when the handler has made contact and before the master sends ``next``, so that
-changed options hold for exactly that touchdown.
+Rules
+- A step acts when the event that sets it off is complete: after everybody has heard the message, yet before anything
+  that follows from it is sent. So a step for a part or a touchdown acts after the handler has made contact and before
+  the master sends ``next``: changed options hold for exactly that touchdown.
+- Every fault is an event of its own (kind ``fault``, actor ``timeline``) with all its parameters, and where it later
+  strikes something, that is one more (kind ``effect``).
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from drycell.runtime.protocol.topics import Topics
+from drycell.sim.cell.occurrences import Present, recognise
+from drycell.sim.errors import DrycellError
+from drycell.sim.faults import Stage
 from drycell.sim.kernel import Event, Kernel
-from drycell.sim.scenario import Action, OperatorAction, Step, Trigger
+from drycell.sim.scenario import Action, OperatorAction, Step
 
 Json = dict[str, Any]
 
 
-class Stage(Protocol):
-    """What the timeline can act on."""
+class Theatre(Protocol):
+    """Gives each injection its stage."""
 
-    def operator(self, command: str, payload: Json) -> None:
-        """The operator gives ``command`` at the master's screen."""
+    def stage(self, fault: str, index: int) -> Stage: ...
 
-    def kill(self, site: int, signal: str) -> None:
-        """The program of ``site`` gets ``signal``."""
+
+class _Waiting:
+    """A step that waits for an occurrence: how many must pass, and how many count then."""
+
+    def __init__(self, index: int, step: Step) -> None:
+        assert step.when is not None
+        self.index, self.step, self.trigger = index, step, step.when
+        self.to_pass = step.when.occurrence - 1
+        self.to_take = step.times
 
 
 class Timeline:
-    """Arms every step of ``steps`` on ``kernel``; :attr:`pending_instants` counts the ``at`` steps still to come."""
+    """Arms every step of ``steps`` on ``kernel``; :attr:`pending` counts the actions whose time is already fixed."""
 
-    def __init__(self, kernel: Kernel, topics: Topics, steps: Sequence[Step], stage: Stage) -> None:
+    def __init__(
+        self, kernel: Kernel, topics: Topics, steps: Sequence[Step], theatre: Theatre, present: Present
+    ) -> None:
+        self._kernel = kernel
         self._topics = topics
-        self._stage = stage
+        self._steps = steps
+        self._theatre = theatre
+        self._present = present
         self._options: dict[str, Json] = {}
-        self.pending_instants = 0
-        self._waiting: list[list[Any]] = []
-        for step in steps:
+        self.pending = 0
+        self._check()
+        self._waiting = [_Waiting(index, step) for index, step in enumerate(steps) if step.when is not None]
+        for index, step in enumerate(steps):
             if step.at_ns is not None:
-                self.pending_instants += 1
-                kernel.later(step.at_ns, partial(self._at, step.do))
-            elif step.when is not None:
-                self._waiting.append([step.when, step.when.occurrence, step.do])
+                self._arm(index, step.at_ns + step.delay_ns, step.times)
         if self._waiting:
             kernel.journal.watch(self._watch)
 
-    def _at(self, action: Action) -> None:
-        self.pending_instants -= 1
-        self._do(action)
+    def _check(self) -> None:
+        for index, step in enumerate(self._steps):
+            if step.do.fault is not None:
+                name, fault = step.do.fault
+                fault.check(self._theatre.stage(name, index + 1))
+
+    # triggers ------------------------------------------------------------------------------------------------------
+
+    def _arm(self, index: int, delay_ns: int, times: int = 1) -> None:
+        self.pending += 1
+        self._kernel.later(delay_ns, partial(self._due, index, times))
+
+    def _due(self, index: int, times: int) -> None:
+        if times > 1:
+            self._arm(index, self._steps[index].every_ns, times - 1)
+        self.pending -= 1
+        self._act(index)
 
     def _watch(self, event: Event) -> None:
-        recognise = _RECOGNISE.get(event.kind)
-        if recognise is None:
-            return
-        for entry in list(self._waiting):
-            trigger, left, action = entry
-            if not recognise(self._topics, trigger, event):
+        for waiting in list(self._waiting):
+            if not recognise(self._topics, self._present, waiting.trigger, event):
                 continue
-            entry[1] = left - 1
-            if entry[1] == 0:
-                self._waiting.remove(entry)
-                self._do(action)
+            if waiting.to_pass:
+                waiting.to_pass -= 1
+                continue
+            waiting.to_take -= 1
+            if not waiting.to_take:
+                self._waiting.remove(waiting)
+            self._set_off(waiting.index)
 
-    def _do(self, action: Action) -> None:
+    def _set_off(self, index: int) -> None:
+        delay_ns = self._steps[index].delay_ns
+        if delay_ns:
+            self._arm(index, delay_ns)
+            return
+        self.pending += 1
+        self._kernel.loop.call_soon(self._due, index, 1)
+
+    # actions -------------------------------------------------------------------------------------------------------
+
+    def _act(self, index: int) -> None:
+        if self._kernel.journal.closed:
+            return
+        step = self._steps[index]
+        self._do(index, step.do)
+        if step.name is not None:
+            for other, follower in enumerate(self._steps):
+                if follower.after == step.name:
+                    self._set_off(other)
+
+    def _do(self, index: int, action: Action) -> None:
+        stage = self._theatre.stage(action.fault[0] if action.fault else "", index + 1)
         if action.options is not None:
             self._options |= {name: getattr(action.options, name).model_dump() for name in action.options.used()}
             entries = [{"name": name, **option} for name, option in self._options.items()]
-            self._stage.operator("usersettings", {"payload": entries})
+            stage.floor.operator("usersettings", {"payload": entries})
         elif action.operator is not None:
-            self._stage.operator(*_operator_command(action.operator))
+            stage.floor.operator(*_operator_command(action.operator))
         elif action.kill is not None:
-            self._stage.kill(action.kill.site, action.kill.signal)
+            self._record("kill", index, {"site": str(action.kill.site), "signal": action.kill.signal})
+            stage.programs.signal(action.kill.site, action.kill.signal)
+        elif action.fault is not None:
+            name, fault = action.fault
+            given = fault.model_dump(mode="json", by_alias=True)
+            self._record(name, index, {key: value for key, value in given.items() if value is not None})
+            try:
+                fault.inject(stage)
+            except Exception as error:
+                raise DrycellError(f"timeline step {index + 1}: the fault {name} failed: {error}") from error
+
+    def _record(self, fault: str, index: int, parameters: Json) -> None:
+        fields = {f"{key}_" if key in _TAKEN else key: value for key, value in parameters.items()}
+        self._kernel.journal.record("fault", "timeline", fault=fault, step=index + 1, **fields)
+
+
+_TAKEN = ("seq", "t_ns", "actor", "kind", "fault", "step")
 
 
 def _operator_command(action: OperatorAction) -> tuple[str, Json]:
@@ -81,32 +146,3 @@ def _operator_command(action: OperatorAction) -> tuple[str, Json]:
         entry = {"parametername": action.parameter.name, "value": action.parameter.value}
         return "setparameter", {"parameters": [entry]}
     return str(action.command), {}
-
-
-def _in_contact(topics: Topics, trigger: Trigger, event: Event) -> bool:
-    if trigger.touchdown is not None:
-        return bool(event.fields["touchdown"] == trigger.touchdown)
-    return any(entry["device"] == trigger.part for entry in event.fields["sites"])
-
-
-def _announced(topics: Topics, trigger: Trigger, event: Event) -> bool:
-    topic = event.fields["topic"]
-    if trigger.master is not None:
-        return topic == topics.master_status and _state(event) == trigger.master
-    if trigger.says is None:
-        return False
-    if trigger.site is None:
-        right = topic.startswith(topics.program("status", ""))
-    else:
-        right = topic == topics.program("status", str(trigger.site))
-    return right and _state(event) == trigger.says
-
-
-def _state(event: Event) -> str:
-    try:
-        return str(json.loads(event.fields.get("payload", "{}"))["state"])
-    except (ValueError, KeyError, TypeError):
-        return ""
-
-
-_RECOGNISE: Mapping[str, Callable[[Topics, Trigger, Event], bool]] = {"contact": _in_contact, "message": _announced}

@@ -29,6 +29,10 @@ class Touchdown:
         """Sites whose result is still missing."""
         return tuple(site for site in self.sites if site not in self.results)
 
+    def part_of(self, site: str) -> str | None:
+        """The part id that was sent to ``site``; None when it was sent none."""
+        return next((str(info.get("partid")) for info in self.sites_info if info.get("siteid") == site), None)
+
     def answer(self) -> list[Json]:
         """What the handler is told, in order of arrival: the hard bin of each device."""
         sent = {info["siteid"]: info for info in self.sites_info}
@@ -44,8 +48,11 @@ class Touchdown:
         ]
 
 
-def part_result(payload: Any, site: str) -> Json:
-    """The PRR of one device's records. Raises ValueError in one sentence when the records are not one device's."""
+def part_result(payload: Any, site: str, sent: str | None = None) -> Json:
+    """The PRR of one device's records. Raises ValueError in one sentence when the records are not one device's.
+
+    ``sent``: the part id that the site was told to test, None when nothing is known of it.
+    """
     if not isinstance(payload, list) or not all(isinstance(record, dict) for record in payload):
         raise ValueError(f"the result of site {site} is not a list of records")
     parts = [record for record in payload if record.get("type") == "PRR"]
@@ -55,4 +62,8 @@ def part_result(payload: Any, site: str) -> Json:
     if missing:
         raise ValueError(f"the PRR of site {site} lacks {', '.join(sorted(missing))}")
     part: Json = parts[0]
+    if sent is not None and str(part["PART_ID"]) != sent:
+        raise ValueError(
+            f"the result of site {site} is of part {part['PART_ID']}, but part {sent} is in contact there"
+        )
     return part

@@ -34,6 +34,7 @@ _OVERRIDES = {  # option -> key of the scenario
     "rung": "rung",
     "pace": "pace",
     "dialect": "cell.dialect",
+    "broker": "cell.broker",
 }
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _PATHS = ("program", "python")

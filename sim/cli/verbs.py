@@ -47,6 +47,7 @@ def _run(verbs: Verbs) -> None:
     parser.add_argument("--rung", metavar="RUNG", help="model or process")
     parser.add_argument("--pace", metavar="PACE", help="virtual, real or a factor such as x10")
     parser.add_argument("--dialect", metavar="NAME", help="dialect of the protocol")
+    parser.add_argument("--broker", metavar="URL", help="a broker that runs elsewhere, mqtt[s]://HOST:PORT")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the scenario")
     parser.add_argument("--out", metavar="DIR", type=Path, help="run directory, instead of one in the store")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
@@ -18,17 +18,21 @@ from drycell.sim.hooks.spec import (
 )
 from drycell.sim.suggest import did_you_mean
 
+if TYPE_CHECKING:
+    from drycell.sim.faults import Fault
+
 T = TypeVar("T")
 GROUP = "drycell"
 
 
 class Registry:
-    """Device models and instruments of all plugins in ``manager``."""
+    """Device models, instruments and faults of all plugins in ``manager``."""
 
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self._models = _merged(manager, "drycell_device_models")
         self._instruments = _merged(manager, "drycell_instruments")
         self._benches = _merged(manager, "drycell_benches")
+        self.faults: Mapping[str, type[Fault]] = _merged(manager, "drycell_faults")
 
     def population(self, model: str, request: PopulationRequest) -> Population:
         """The devices of a lot. Raises DrycellError for an unknown model or parameters it does not take."""

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
+
+if TYPE_CHECKING:
+    from drycell.sim.faults import Fault
 
 hookspec = pluggy.HookspecMarker("drycell")
 hookimpl = pluggy.HookimplMarker("drycell")
@@ -100,4 +103,9 @@ class DrycellHooks:
     @hookspec
     def drycell_benches(self) -> Mapping[str, Callable[[BenchRequest], ServedBench]]:
         """Whole benches by name; ``drycell serve`` shows them."""
+        raise NotImplementedError
+
+    @hookspec
+    def drycell_faults(self) -> "Mapping[str, type[Fault]]":
+        """Faults by the name that ``do`` says in a timeline."""
         raise NotImplementedError

@@ -1,1 +1,26 @@
 """Virtual time for real processes: the kernel side and the wire protocol."""
+
+from drycell.sim.lockstep.errors import (
+    DeadlockError,
+    HangError,
+    LockstepError,
+    NeverAttachedError,
+    ZenoError,
+)
+from drycell.sim.lockstep.lockstep import Finding, Lockstep, Settings
+from drycell.sim.lockstep.private import pinned_environment, private_folder
+from drycell.sim.lockstep.process import Process
+
+__all__ = [
+    "DeadlockError",
+    "Finding",
+    "HangError",
+    "Lockstep",
+    "LockstepError",
+    "NeverAttachedError",
+    "Process",
+    "Settings",
+    "ZenoError",
+    "pinned_environment",
+    "private_folder",
+]

@@ -1,16 +1,39 @@
 """Oracles: pure functions from a journal to a verdict. Never look into a live cell."""
 
+import gc
 from collections.abc import Collection
 
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.errors import DrycellError
+from drycell.sim.oracles.access import ACCESS_ORACLES
 from drycell.sim.oracles.base import Answer, Oracle
 from drycell.sim.oracles.facts import Facts
+from drycell.sim.oracles.files import FILE_ORACLES
 from drycell.sim.oracles.lot import LOT_ORACLES
+from drycell.sim.oracles.options import OPTION_ORACLES
+from drycell.sim.oracles.peripherals import PERIPHERAL_ORACLES
+from drycell.sim.oracles.programs import PROGRAM_ORACLES
+from drycell.sim.oracles.records import RECORD_ORACLES
 from drycell.sim.oracles.states import STATE_ORACLES
+from drycell.sim.oracles.trouble import TROUBLE_ORACLES
+from drycell.sim.oracles.values import VALUE_ORACLES
 from drycell.sim.suggest import did_you_mean
 
-ORACLES = {oracle.name: oracle for oracle in (*LOT_ORACLES, *STATE_ORACLES)}
+ORACLES = {
+    oracle.name: oracle
+    for oracle in (
+        *LOT_ORACLES,
+        *RECORD_ORACLES,
+        *VALUE_ORACLES,
+        *OPTION_ORACLES,
+        *PERIPHERAL_ORACLES,
+        *PROGRAM_ORACLES,
+        *TROUBLE_ORACLES,
+        *FILE_ORACLES,
+        *ACCESS_ORACLES,
+        *STATE_ORACLES,
+    )
+}
 """All oracles by the name that ``expect`` uses, in the order they are reported."""
 
 
@@ -22,8 +45,18 @@ def check_names(names: Collection[str]) -> None:
 
 
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
-    """Every oracle's result on ``facts``; those named in ``required`` count when unknown."""
-    return tuple(oracle.judge(facts, required=oracle.name in required) for oracle in ORACLES.values())
+    """The results on ``facts`` of all ambient oracles and of those in ``required``, which count when unknown."""
+    collecting = gc.isenabled()
+    gc.disable()  # facts are a great many small values without cycles, all of them kept to the end
+    try:
+        return tuple(
+            oracle.judge(facts, required=oracle.name in required)
+            for oracle in ORACLES.values()
+            if oracle.ambient or oracle.name in required
+        )
+    finally:
+        if collecting:
+            gc.enable()
 
 
 __all__ = ["ORACLES", "Answer", "Facts", "Oracle", "check_names", "judge"]

@@ -2,10 +2,13 @@
 
 Rules
 - An answer is ``holds``, ``violated`` or ``unknown``; unknown means that its precondition was never reached.
-- A violation names the events that prove it and says in one sentence what happened, where and when.
+- A violation names the events that prove it and says in one sentence what happened, where, when and by whose fault.
+- Every answer says how often the precondition was reached.
+- An ambient oracle is judged in every run. The others are judged only when named under ``expect``, because the real
+  packages break them in normal operation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,16 +28,49 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """``name`` is what ``expect`` says; ``promise`` one sentence for the docs."""
+    """``name`` is what ``expect`` says; ``promise`` and ``needs`` (the precondition) are for the docs."""
 
     name: str
     promise: str
     check: Callable[[Facts], Answer]
+    needs: str = ""
+    ambient: bool = True
 
     def judge(self, facts: Facts, *, required: bool) -> OracleResult:
         """The result of this oracle on ``facts``."""
         answer = self.check(facts)
         return OracleResult(self.name, answer.verdict, answer.evidence, answer.text, required)
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A broken promise: what happened, the moment, and all events that prove it (the moment is always among them)."""
+
+    text: str
+    event: Event
+    others: tuple[Event, ...] = ()
+
+
+Case = Breach | None
+"""What one occurrence of the precondition came to: None when the promise was kept."""
+
+
+def cases(find: Callable[[Facts], Iterator[Case]], *, held: str, unknown: str) -> Callable[[Facts], Answer]:
+    """A check out of ``find``, which yields a case each time the precondition is reached.
+
+    The first breach decides. ``held`` is the sentence for none, with ``{count}``; ``unknown`` the one for no case.
+    """
+
+    def check(facts: Facts) -> Answer:
+        count = 0
+        for case in find(facts):
+            count += 1
+            if case is not None:
+                proof = sorted({case.event.seq, *(event.seq for event in case.others)})
+                return Answer("violated", f"{case.text} {at(case.event)}", tuple(proof))
+        return Answer("holds", held.format(count=count)) if count else Answer("unknown", unknown)
+
+    return check
 
 
 def at(event: Event) -> str:

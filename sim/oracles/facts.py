@@ -1,57 +1,258 @@
-"""What oracles read: a run's events in order, with the messages among them decoded once."""
+"""What oracles read: a run's events in order, with everything that several of them need decoded once.
+
+Rules: a fact follows from the journal (and the STDF file of the run) alone; nothing here judges.
+"""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
+import orjson
+
+from drycell.runtime.protocol.semi_ate import PERIPHERAL_TIMEOUT_S, TABLES
 from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.kernel import Event
+from drycell.sim.oracles.interference import ENDINGS, Strike, strikes
+from drycell.sim.oracles.results import PartResult, part_result
+from drycell.sim.oracles.stdf_facts import StdfFacts, read_stdf
+from drycell.sim.oracles.touchdowns import Story, tell
+
+T = TypeVar("T")
+TIMEOUTS_S: Mapping[str, float] = {
+    "peripheral_s": PERIPHERAL_TIMEOUT_S,
+    **{timeout.name: timeout.seconds for table in TABLES.values() for timeout in table.timeouts},
+}
+"""The timeouts of the protocol tables, by name."""
 
 
-@dataclass(frozen=True, slots=True)
 class Heard:
-    """One message on the broker. ``content`` is its JSON object or None; ``site`` is "" for a topic without one."""
+    """One message on the broker.
 
-    event: Event
-    topic: str
-    site: str
-    content: Mapping[str, Any] | None
+    ``place`` is the topic without device, handler, site and peripheral: ``TestApp/status``, ``Master/cmd``,
+    ``Peripheral/request``. ``site`` and ``peripheral`` are "" for a topic without one.
+    """
+
+    __slots__ = ("_content", "_memo", "event", "peripheral", "place", "site", "topic")
+
+    def __init__(self, event: Event, where: "_Where", memo: dict[str, Any]) -> None:
+        self.event = event
+        self.topic, self.place, self.site, self.peripheral = where
+        self._memo = memo
+        self._content: Any = _UNREAD
+
+    @property
+    def content(self) -> Mapping[str, Any] | None:
+        """The JSON object of the message, None when it is none."""
+        if self._content is _UNREAD:
+            self._content = self._read()
+        found: Mapping[str, Any] | None = self._content
+        return found
+
+    def _read(self) -> Any:
+        payload = self.event.fields.get("payload", "")
+        if payload in self._memo:
+            return self._memo[payload]
+        content = decode(payload)
+        self._memo[payload] = content
+        return content
+
+
+_Where = tuple[str, str, str, str]
+_UNREAD = object()
+
+
+def decode(payload: str) -> Mapping[str, Any] | None:
+    """The JSON object in ``payload`` (NaN and Infinity allowed), None when it is none."""
+    try:
+        content = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        try:
+            content = json.loads(payload)
+        except (ValueError, RecursionError):
+            return None
+    return content if isinstance(content, dict) else None
+
+
+def objects(value: object) -> list[Mapping[str, Any]]:
+    """The JSON objects in the list ``value``; whatever is none is passed over, and no list has none."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 @dataclass(frozen=True)
 class Facts:
-    """A journal as oracles see it. ``device_id`` and ``handler_id`` are those of the cell's topics."""
+    """A journal as oracles see it. ``device_id`` and ``handler_id`` are those of the cell's topics.
+
+    ``timeouts_s``: timeouts of the scenario that differ from the tables. ``stdf_path``: the lot's STDF file, or None.
+    """
 
     events: Sequence[Event]
     device_id: str
     handler_id: str
     lot_size: int
+    timeouts_s: Mapping[str, float] = field(default_factory=dict)
+    stdf_path: Path | bytes | None = None
 
-    @property
+    @cached_property
     def topics(self) -> Topics:
+        """The topics of the cell."""
         return Topics(self.device_id, self.handler_id)
+
+    def timeout_s(self, name: str) -> float:
+        """The timeout ``name`` of this run, in seconds."""
+        return self.timeouts_s.get(name, TIMEOUTS_S[name])
+
+    # events --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, Sequence[Event]]:
+        found: dict[str, list[Event]] = {}
+        for event in self.events:
+            found.setdefault(event.kind, []).append(event)
+        return found
 
     def of_kind(self, *kinds: str) -> Iterator[Event]:
         """Events of these kinds, in order."""
-        return (event for event in self.events if event.kind in kinds)
+        if len(kinds) == 1:
+            return iter(self._by_kind.get(kinds[0], ()))
+        return iter(sorted((e for kind in kinds for e in self._by_kind.get(kind, ())), key=lambda e: e.seq))
+
+    @property
+    def end_ns(self) -> int:
+        """When the journal ends."""
+        return self.events[-1].t_ns if self.events else 0
+
+    @cached_property
+    def end(self) -> str:
+        """Why the run ended, "" when the journal is cut off."""
+        ends = self._by_kind.get("end", ())
+        return str(ends[-1].fields.get("reason", "")) if ends else ""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run was cut off, by a limit or from outside, before it came to an end of its own."""
+        return self.end == "" or self.end.startswith("stopped")
+
+    # faults --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def strikes(self) -> Sequence[Strike]:
+        """What the scenario did to the cell, in order."""
+        return strikes(self.of_kind("fault", "effect"))
+
+    def fault_between(self, first_seq: int, last_seq: int, site: str) -> bool:
+        """Whether the scenario interfered with ``site`` from event ``first_seq`` to ``last_seq``."""
+        return any(first_seq <= s.event.seq <= last_seq and s.concerns(site) for s in self.strikes)
+
+    def tampered(self, site: str, before_seq: int) -> bool:
+        """Whether the scenario interfered with what ``site`` says, in any way but ending its program, before then."""
+        return any(s.event.seq <= before_seq and s.concerns(site) and s.name not in ENDINGS for s in self.strikes)
+
+    @cached_property
+    def resets(self) -> Sequence[Event]:
+        """The operator's resets that the master took."""
+        refused = {event.seq for event in self.of_kind("refused")}
+        pressed = (event for event in self.of_kind("operator") if event.fields.get("command") == "reset")
+        return [event for event in pressed if event.seq + 1 not in refused]
+
+    def reset_after_faults(self) -> Event | None:
+        """The first reset after everything that the scenario did was over, None when there is none."""
+        if any(strike.last_ns is None for strike in self.strikes):
+            return None
+        over_ns = max((strike.last_ns or 0 for strike in self.strikes), default=0)
+        last_seq = max((strike.event.seq for strike in self.strikes), default=0)
+        return next((reset for reset in self.resets if reset.seq > last_seq and reset.t_ns >= over_ns), None)
+
+    @property
+    def why_no_reset(self) -> str:
+        """Why :meth:`reset_after_faults` finds none, in words."""
+        standing = next((strike for strike in self.strikes if strike.last_ns is None), None)
+        if standing is not None:
+            return f"the scenario's {standing.name} never ended"
+        what = f"the scenario's {self.strikes[-1].name}" if self.strikes else "the soft error"
+        return f"nobody pressed reset after {what}"
+
+    # messages ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def messages(self) -> Sequence[Heard]:
         """All messages, in the order they passed the broker."""
-        return [_heard(event) for event in self.of_kind("message")]
+        places: dict[str, _Where] = {}
+        memo: dict[str, Any] = {}
+        found = []
+        for event in self._by_kind.get("message", ()):
+            topic = event.fields["topic"]
+            where = places.get(topic)
+            if where is None:
+                where = places[topic] = self._where(topic)
+            found.append(Heard(event, where, memo))
+        return found
 
-    def program(self, kind: str) -> Iterator[Heard]:
+    @cached_property
+    def _by_place(self) -> Mapping[str, Sequence[Heard]]:
+        found: dict[str, list[Heard]] = {}
+        for heard in self.messages:
+            found.setdefault(heard.place, []).append(heard)
+        return found
+
+    def heard(self, *places: str) -> Sequence[Heard]:
+        """Messages at these places, in order."""
+        if len(places) == 1:
+            return self._by_place.get(places[0], ())
+        return sorted((h for place in places for h in self._by_place.get(place, ())), key=lambda h: h.event.seq)
+
+    def program(self, kind: str) -> Sequence[Heard]:
         """Messages of the test programs on their ``kind`` topics."""
-        start = f"ate/{self.device_id}/TestApp/{kind}/"
-        return (heard for heard in self.messages if heard.topic.startswith(start))
+        return self.heard(f"TestApp/{kind}")
 
+    def _where(self, topic: str) -> _Where:
+        levels = topic.split("/")
+        if levels[0] != "ate" or len(levels) < 4:
+            return topic, "", "", ""
+        if levels[1] == self.handler_id and levels[2] == "Handler":
+            return topic, f"Handler/{levels[3]}", "", ""
+        if levels[1] != self.device_id:
+            return topic, "", "", ""
+        if levels[2] == "Master" and levels[-1] == "response" and len(levels) == 5:
+            return topic, "Master/peripheral", "", levels[3]
+        if levels[3] == "io-control" and levels[2] != "TestApp":
+            return topic, f"Peripheral/{levels[-1]}", "", levels[2]
+        return topic, f"{levels[2]}/{levels[3]}", site_of(topic), ""
 
-def _heard(event: Event) -> Heard:
-    try:
-        content = json.loads(event.fields["payload"])
-    except (KeyError, ValueError):
-        content = None
-    topic = event.fields["topic"]
-    return Heard(event, topic, site_of(topic), content if isinstance(content, dict) else None)
+    # what follows from them ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def results(self) -> Sequence[PartResult]:
+        """Every result that a program sent, in order."""
+        return [
+            part_result(heard.event, heard.site, decode(heard.event.fields.get("payload", "")))
+            for heard in self.program("testresult")
+        ]
+
+    @cached_property
+    def story(self) -> Story:
+        """The touchdowns of the run, in order, with all that belongs to each."""
+        return tell(self)
+
+    @cached_property
+    def stdf(self) -> StdfFacts | None:
+        """What the lot's STDF file says, None when there is none."""
+        return None if self.stdf_path is None else read_stdf(self.stdf_path)
+
+    @cached_property
+    def stdf_read_thoroughly(self) -> StdfFacts | None:
+        """The same, with every record decoded."""
+        return None if self.stdf_path is None else read_stdf(self.stdf_path, thoroughly=True)
+
+    def once(self, make: "Callable[[Facts], T]") -> T:
+        """What ``make`` finds in these facts, found once however many oracles ask."""
+        if make not in self._found:
+            self._found[make] = make(self)
+        found: T = self._found[make]
+        return found
+
+    @cached_property
+    def _found(self) -> dict[Any, Any]:
+        return {}

@@ -1,29 +1,30 @@
-"""Promises about devices: each is tested, gets one result, and goes into the bin its program gave it."""
+"""Promises about devices: each is tested once per contact, gets one result and one bin, and all of it is its own."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from drycell.sim.kernel import Event
-from drycell.sim.oracles.base import Answer, Oracle, at
-from drycell.sim.oracles.facts import Facts, Heard
+from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
+from drycell.sim.oracles.facts import Facts, objects
+from drycell.sim.oracles.results import PartResult
+from drycell.sim.oracles.touchdowns import Touchdown
 
 
 def _lot_completes(facts: Facts) -> Answer:
+    if not facts.events:
+        return Answer("unknown", "the run never began")
     binned = {(event.fields["lot"], event.fields["device"]) for event in facts.of_kind("sorted")}
     finished = list(facts.of_kind("lot"))
     if finished and all(
         len([1 for lot, _ in binned if lot == event.fields["lot"]]) >= event.fields["devices"] for event in finished
     ):
         return Answer("holds", f"{len(binned)} devices were sorted and the lot was unloaded")
+    so_far = f"{len(binned)} of {facts.lot_size} devices were sorted"
     cause = [*facts.of_kind("problem")] or [*_soft_errors(facts)]
     if cause:
         first = cause[0]
         reason = first.fields.get("text") or first.fields.get("message") or "a soft error"
-        text = f"{len(binned)} of {facts.lot_size} devices were sorted; {reason} {at(first)}"
-        return Answer("violated", text, (first.seq,))
-    last = facts.events[-1] if facts.events else None
-    proof = () if last is None else (last.seq,)
-    return Answer("violated", f"{len(binned)} of {facts.lot_size} devices were sorted when the run ended", proof)
+        return Answer("violated", f"{so_far}; {reason} {at(first)}", (first.seq,))
+    return Answer("violated", f"{so_far} when the run ended", (facts.events[-1].seq,))
 
 
 def _soft_errors(facts: Facts) -> Iterator[Event]:
@@ -32,102 +33,175 @@ def _soft_errors(facts: Facts) -> Iterator[Event]:
     )
 
 
-def _result_part(heard: Heard) -> dict[str, Any]:
-    records = (heard.content or {}).get("payload")
-    parts = (
-        [r for r in records if isinstance(r, dict) and r.get("type") == "PRR"] if isinstance(records, list) else []
-    )
-    return parts[0] if len(parts) == 1 else {}
+# one result each ---------------------------------------------------------------------------------------------------
 
 
-def _one_result_per_contact(facts: Facts) -> Answer:
-    """Between two contacts of a site there is exactly one result from it, and it names the device in contact."""
-    results = {heard.event.seq: heard for heard in facts.program("testresult")}
-    contact: dict[str, tuple[str, Event]] = {}
-    answered: dict[str, Heard] = {}
-    count = 0
-    for event in facts.events:
-        if event.kind == "contact":
-            contact = {entry["site"]: (entry["part"], event) for entry in event.fields["sites"]}
-            answered = {}
-        elif event.seq in results:
-            heard = results[event.seq]
-            part = str(_result_part(heard).get("PART_ID"))
-            expected = contact.get(heard.site)
-            if expected is None:
-                return Answer(
-                    "violated", f"site {heard.site} sent a result without a device {at(event)}", (event.seq,)
-                )
-            if heard.site in answered:
-                first = answered[heard.site].event
-                text = f"site {heard.site} sent a second result for part {part} {at(event)}"
-                return Answer("violated", text, (first.seq, event.seq))
-            if part != expected[0]:
-                text = f"site {heard.site} reported part {part} while part {expected[0]} touched it {at(event)}"
-                return Answer("violated", text, (expected[1].seq, event.seq))
-            answered[heard.site] = heard
-            count += 1
-    if not count:
-        return Answer("unknown", "no device was tested")
-    return Answer("holds", f"{count} results, one for each device in contact")
+def _one_result(facts: Facts) -> Iterator[Case]:
+    for stray in facts.story.strays:
+        if not facts.fault_between(0, stray.event.seq, stray.site):
+            yield Breach(f"site {stray.site} sent a result before any device touched it", stray.event)
+    for touchdown in facts.story.touchdowns:
+        for site in (*touchdown.parts, *(s for s in touchdown.results if s not in touchdown.parts)):
+            if touchdown.disturbed(site):
+                continue
+            results = touchdown.results.get(site, ())
+            if results or touchdown.answers:
+                yield _one_result_of(touchdown, site, results)
 
 
-def _bins_agree(facts: Facts) -> Answer:
-    """The handler sorts each part into the hard bin that its program reported last."""
-    reported: dict[str, tuple[int, Event]] = {}
-    results = {heard.event.seq: heard for heard in facts.program("testresult")}
-    count = 0
-    for event in facts.events:
-        if event.seq in results:
-            part = _result_part(results[event.seq])
-            if part:
-                reported[str(part["PART_ID"])] = (part["HARD_BIN"], event)
-        elif event.kind == "sorted":
-            said = reported.get(event.fields["part"])
-            if said is None or said[0] != event.fields["hard_bin"]:
-                told = "nothing" if said is None else f"bin {said[0]}"
-                text = (
-                    f"part {event.fields['part']} went into bin {event.fields['hard_bin']}, its program said {told}"
-                )
-                proof = (event.seq,) if said is None else (said[1].seq, event.seq)
-                return Answer("violated", f"{text} {at(event)}", proof)
-            count += 1
-    return Answer("holds", f"{count} devices are in the bin their program reported") if count else _NOTHING_SORTED
+def _one_result_of(touchdown: Touchdown, site: str, results: Sequence[PartResult]) -> Case:
+    part = touchdown.parts.get(site)
+    if part is None:
+        text = f"site {site} sent a result although no device touched it"
+        return Breach(text, results[0].event, (touchdown.event,))
+    if not results:
+        text = f"the master binned the touchdown although site {site} had sent no result for part {part}"
+        return Breach(text, touchdown.answers[0].event, (touchdown.event,))
+    for result in results:
+        if result.part != part:
+            text = f"site {site} reported part {result.part} while part {part} touched it"
+            return Breach(text, result.event, (touchdown.event,))
+    if len(results) > 1:
+        return Breach(f"site {site} sent a second result for part {part}", results[1].event, (results[0].event,))
+    return None
 
 
-_NOTHING_SORTED = Answer("unknown", "no device was sorted")
+# the right devices -------------------------------------------------------------------------------------------------
 
 
-def _programs_end_well(facts: Facts) -> Answer:
-    launched: dict[str, Event] = {}
-    ended = 0
-    for event in facts.of_kind("launch", "exit"):
-        if event.kind == "launch":
-            launched[event.actor] = event
+def _next_matches(facts: Facts) -> Iterator[Case]:
+    for touchdown in facts.story.touchdowns:
+        asked = touchdown.asked
+        if asked is None or touchdown.disturbed(""):
+            continue
+        infos = objects(touchdown.job.get("sites_info"))
+        named = {str(info.get("siteid")): str(info.get("partid")) for info in infos}
+        sites = (asked.content or {}).get("sites")
+        if named != touchdown.parts:
+            text = f"the master's next names {_pairs(named)} while {_pairs(touchdown.parts)} were in contact"
+            yield Breach(text, asked.event, (touchdown.event,))
+        elif not isinstance(sites, list) or sorted(map(repr, sites)) != sorted(map(repr, touchdown.parts)):
+            text = f"the master sent next to sites {sites} while devices touched sites {sorted(touchdown.parts)}"
+            yield Breach(text, asked.event, (touchdown.event,))
         else:
-            launched.pop(event.actor, None)
-            ended += 1
-            if event.fields["exit_code"] != 0 and not event.fields.get("wanted", False):
-                text = f"{event.actor} ended with exit code {event.fields['exit_code']} {at(event)}"
-                return Answer("violated", text, (event.seq,))
-    for actor, event in launched.items() if [*facts.of_kind("lot")] else ():
-        return Answer("violated", f"{actor}, started {at(event)}, was still running at the end", (event.seq,))
-    if not ended:
-        return Answer("unknown", "no program was started")
-    return Answer("holds", f"{ended} programs ended as they should")
+            yield None
+
+
+def _pairs(parts: object) -> str:
+    found = parts.items() if isinstance(parts, dict) else ()
+    return ", ".join(f"part {part} on site {site}" for site, part in found) or "no device"
+
+
+# bins --------------------------------------------------------------------------------------------------------------
+
+
+def _bins_agree(facts: Facts) -> Iterator[Case]:
+    """Result, the master's answer and the handler's bin are the same, device by device, within one touchdown."""
+    for touchdown in facts.story.touchdowns:
+        told = _told(touchdown)
+        for event in touchdown.sorted:
+            yield _bin_agrees(touchdown, event, told)
+
+
+def _told(touchdown: Touchdown) -> dict[tuple[str, str], tuple[object, Event]]:
+    found: dict[tuple[str, str], tuple[object, Event]] = {}
+    for answer in touchdown.answers:
+        payload = (answer.content or {}).get("payload")
+        for entry in objects(payload.get("sites")) if isinstance(payload, dict) else ():
+            found[str(entry.get("siteid")), str(entry.get("partid"))] = (entry.get("binning"), answer.event)
+    return found
+
+
+def _bin_agrees(touchdown: Touchdown, event: Event, told: dict[tuple[str, str], tuple[object, Event]]) -> Case:
+    site, part, bin_ = str(event.fields["site"]), str(event.fields["part"]), event.fields["hard_bin"]
+    said = [r for r in touchdown.results.get(site, ()) if r.part == part and r.event.seq < event.seq]
+    if not said:
+        return Breach(f"the handler put part {part} into bin {bin_} without a result from site {site}", event)
+    if said[0].hard_bin != bin_:
+        master = told.get((site, part))
+        whose = "the handler" if master is not None and master[0] == said[0].hard_bin else "the master"
+        text = (
+            f"part {part} of site {site} went into bin {bin_}, its program said bin {said[0].hard_bin}: {whose} erred"
+        )
+        return Breach(text, event, (said[0].event, *((master[1],) if master else ())))
+    return None
+
+
+def _sorted_once(facts: Facts) -> Iterator[Case]:
+    """After a touchdown each device in contact is sorted exactly once, or the master is in soft error."""
+    last = facts.story.touchdowns[-1:]
+    for touchdown in facts.story.touchdowns:
+        extra = _sorted_extra(touchdown)
+        if extra is not None:
+            yield extra
+            continue
+        left = set(touchdown.parts) - {str(event.fields["site"]) for event in touchdown.sorted}
+        if left and touchdown.failed is None and touchdown.given_up is None:
+            if touchdown in last and (facts.stopped or touchdown.disturbed("")):
+                continue
+            sites = ", ".join(sorted(left))
+            text = f"the touchdown ended with neither bin nor soft error for site {sites}; it began"
+            yield Breach(text, touchdown.event, (facts.events[-1],) if touchdown in last else ())
+        else:
+            yield None
+
+
+def _sorted_extra(touchdown: Touchdown) -> Case:
+    seen: dict[str, Event] = {}
+    for event in touchdown.sorted:
+        site, part = str(event.fields["site"]), str(event.fields["part"])
+        if touchdown.parts.get(site) != part or event.fields["lot"] != touchdown.lot:
+            there = touchdown.parts.get(site, "none")
+            whose = f"part {part} of lot {event.fields['lot']}"
+            text = f"the handler sorted {whose} from site {site}, where part {there} was"
+            return Breach(text, event, (touchdown.event,))
+        if site in seen:
+            return Breach(f"the handler sorted part {part} of site {site} twice", event, (seen[site],))
+        seen[site] = event
+    return None
 
 
 LOT_ORACLES = (
-    Oracle("lot completes", "Every device of the lot is tested and sorted, and the lot is unloaded.", _lot_completes),
+    Oracle(
+        "lot completes",
+        "Every device of the lot is tested and sorted, and the lot is unloaded.",
+        _lot_completes,
+        "the run began",
+    ),
     Oracle(
         "one result per device",
         "Each device in contact gets exactly one result, from its own site and under its own part id.",
-        _one_result_per_contact,
+        cases(_one_result, held="{count} results, one for each device in contact", unknown="no device was tested"),
+        "a result, or a touchdown that the master answered",
     ),
-    Oracle("bins agree", "Every device goes into the hard bin that its program reported.", _bins_agree),
     Oracle(
-        "programs end well",
-        "Every test program ends, with exit code 0 unless somebody killed it.",
-        _programs_end_well,
+        "next matches the contact",
+        "The master's next goes to the sites in contact and names the devices that touch them.",
+        cases(
+            _next_matches,
+            held="{count} times next named the devices in contact",
+            unknown="the master sent no next to a device in contact",
+        ),
+        "a next after a contact",
+    ),
+    Oracle(
+        "bins agree",
+        "Every device goes into the hard bin that its program reported in the same touchdown.",
+        cases(
+            _bins_agree,
+            held="{count} devices are in the bin their program reported",
+            unknown="no device was sorted",
+        ),
+        "a device was sorted",
+    ),
+    Oracle(
+        "touchdowns end in bins or a soft error",
+        "After a contact every device in it is sorted exactly once, or the master goes to soft error.",
+        cases(
+            _sorted_once,
+            held="{count} touchdowns ended in one bin per device or in a soft error",
+            unknown="no touchdown came to its end",
+        ),
+        "a contact that was not cut off by the end of the run",
     ),
 )

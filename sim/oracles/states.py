@@ -4,82 +4,70 @@ from collections.abc import Callable, Iterator
 
 from drycell.runtime.protocol.semi_ate import CONTROL, HANDLER, MASTER, SEQUENCER
 from drycell.runtime.protocol.table import Table
-from drycell.sim.oracles.base import Answer, Oracle, at
+from drycell.sim.oracles.base import Breach, Case, Oracle, cases
 from drycell.sim.oracles.facts import Facts, Heard
 
 CRASH = "crash"
 """The state a last will announces; it may come after any state, and only a new start may follow."""
 
-Announcements = Iterator[tuple[str, str, Heard]]
-"""(whose, state, message)"""
+Place = tuple[str, str, tuple[str, ...]]
+"""Where a role announces its state, what to call it, and the keys that lead to the state."""
+
+_PLACES: dict[str, Place] = {
+    "master": ("Master/status", "the master", ("state",)),
+    "control": ("Control/status", "the control of site {site}", ("payload", "state")),
+    "sequencer": ("TestApp/status", "the test program of site {site}", ("state",)),
+    "handler": ("Handler/status", "the handler", ("payload", "state")),
+}
 
 
-def _programs(facts: Facts) -> Announcements:
-    for heard in facts.program("status"):
-        yield f"the test program of site {heard.site}", _state(heard, "state"), heard
-
-
-def _controls(facts: Facts) -> Announcements:
-    start = f"ate/{facts.device_id}/Control/status/"
-    for heard in facts.messages:
-        if heard.topic.startswith(start):
-            yield f"the control of site {heard.site}", _state(heard, "payload", "state"), heard
-
-
-def _master(facts: Facts) -> Announcements:
-    for heard in facts.messages:
-        if heard.topic == facts.topics.master_status:
-            yield "the master", _state(heard, "state"), heard
-
-
-def _handler(facts: Facts) -> Announcements:
-    for heard in facts.messages:
-        if heard.topic == facts.topics.handler_status:
-            yield "the handler", _state(heard, "payload", "state"), heard
-
-
-def _state(heard: Heard, *path: str) -> str:
+def _state(heard: Heard, path: tuple[str, ...]) -> str:
     value: object = heard.content
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return str(value)
 
 
-def _follows(table: Table, announcements: Callable[[Facts], Announcements]) -> Callable[[Facts], Answer]:
+def _follows(table: Table) -> Callable[[Facts], Iterator[Case]]:
     steps, first = table.published_steps(), table.first_published()
+    fresh = {CRASH, *table.final}
+    place, who, path = _PLACES[table.role]
 
-    def check(facts: Facts) -> Answer:
+    def find(facts: Facts) -> Iterator[Case]:
         last: dict[str, tuple[str, Heard]] = {}
-        count = 0
-        for who, state, heard in announcements(facts):
-            count += 1
-            before = last.get(who)
-            if before is None or before[0] in (CRASH, *table.final):
-                allowed = first
-            else:
-                allowed = steps[before[0]]
-            if state != CRASH and state not in allowed:
-                came = f"after {before[0]}" if before else "first"
-                proof = (heard.event.seq,) if before is None else (before[1].event.seq, heard.event.seq)
-                return Answer("violated", f"{who} announced {state} {came} {at(heard.event)}", proof)
-            last[who] = (state, heard)
-        if not count:
-            return Answer("unknown", "no state was announced")
-        return Answer("holds", f"{count} announcements follow the table")
+        for heard in facts.heard(place):
+            state, before = _state(heard, path), last.get(heard.site)
+            last[heard.site] = (state, heard)
+            allowed = first if before is None or before[0] in fresh else steps.get(before[0], first)
+            if state == CRASH or state in allowed or _excused(facts, before, heard):
+                yield None
+                continue
+            came = f"after {before[0]}" if before else "first"
+            others = () if before is None else (before[1].event,)
+            yield Breach(f"{who.format(site=heard.site)} announced {state} {came}", heard.event, others)
 
-    return check
+    return find
+
+
+def _excused(facts: Facts, before: tuple[str, Heard] | None, heard: Heard) -> bool:
+    """Whether the scenario tampered with this site since its last announcement, or in this touchdown."""
+    if not facts.strikes or not heard.site:
+        return False
+    seq = before[1].event.seq if before else 0
+    begin = next((t.event.seq for t in reversed(facts.story.touchdowns) if t.event.seq < heard.event.seq), seq)
+    return facts.fault_between(min(seq, begin), heard.event.seq, heard.site)
 
 
 STATE_ORACLES = tuple(
     Oracle(
         f"{table.role} states follow the table",
         f"Every state that a {table.role} announces may follow the one before, by the table of its role.",
-        _follows(table, announcements),
+        cases(
+            _follows(table),
+            held="{count} announcements follow the table",
+            unknown="no state was announced",
+        ),
+        f"a {table.role} announced a state",
     )
-    for table, announcements in (
-        (MASTER, _master),
-        (CONTROL, _controls),
-        (SEQUENCER, _programs),
-        (HANDLER, _handler),
-    )
+    for table in (MASTER, CONTROL, SEQUENCER, HANDLER)
 )

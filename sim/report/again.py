@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from drycell.sim.report.collected import Collected
 
 _PLAIN = re.compile(r"[\w./@+-]+")
-_PATHS = ("definitions", "measures", "path", "python")
+_PATHS = ("definitions", "path", "python")
 
 
 def command(collected: Collected) -> str:

@@ -11,15 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from drycell.runtime.protocol.semi_ate import TABLES
 from drycell.sim.cell.result import OracleResult
+from drycell.sim.faults import PALETTE
 from drycell.sim.report.collected import Collected
-from drycell.sim.report.lanes import MASTER, called, program_lane
+from drycell.sim.report.lanes import MASTER, SCENARIO, called, program_lane
 from drycell.sim.report.notable import Notable
 from drycell.sim.report.phrases import Line, clock, listed, sentence
 from drycell.sim.report.timeline import BAD_STATES
 from drycell.sim.report.words import ending
 
-_PLACE = re.compile(r" at \d+\.\d+ s \(event \d+\)")
+_PLACE = re.compile(r" at \d+\.\d+ s \(event (\d+)\)$")
+_SIGNALS = {"SIGKILL": "killed {}", "SIGSTOP": "froze {}", "SIGTERM": "asked {} to end"}
+_USUAL_S = {timeout.name: timeout.seconds for table in TABLES.values() for timeout in table.timeouts}
+_PERIPHERAL = re.compile(r"peripheral (\S+) did not answer")
+_ERRED = re.compile(r": (the [a-z]+) erred")
 _LEVELS = re.compile(r"^.*?\|\s*(?:ERROR|CRITICAL|WARNING)\s*\|")
 
 
@@ -53,11 +59,13 @@ def chain(collected: Collected, first: int, last: int) -> list[Notable]:
 
 
 def trouble_after(collected: Collected, seq: int) -> Notable | None:
-    """The soft error that followed ``seq`` before the master was ready again, if any."""
-    again = collected.notable.ready_after(seq)
+    """The first soft error after ``seq`` and before the next fault, if any."""
     for event in collected.notable.events:
-        if event.seq > seq and event.lane == MASTER and event.state in BAD_STATES:
-            return event if not again or event.seq < again or event.seq - seq < 100 else None
+        if event.seq > seq:
+            if _is_trouble(event):
+                return event
+            if event.kind == "fault":
+                return None
     return None
 
 
@@ -66,16 +74,40 @@ def deed(fault: Notable) -> str:
     fields = fault.fields
     site = fields.get("site")
     whom = called(program_lane(str(site))) if site is not None else "the cell"
-    if fields.get("fault") == "kill":
+    if fields.get("fault") in ("kill", "signal"):
         name = str(fields.get("signal", "SIGKILL"))
-        verb = {"SIGKILL": "killed", "SIGSTOP": "froze", "SIGTERM": "asked to end"}.get(name, "sent a signal to")
-        return f"{verb} {whom} ({name})"
-    return f"injected the fault “{fault.text.removeprefix('FAULT ')}”"
+        return f"{_SIGNALS.get(name, 'sent a signal to {}').format(whom)} ({name})"
+    where = f" into {whom}" if site is not None else ""
+    return f"injected the fault “{fields.get('fault')}”{where}"
+
+
+def meaning(fault: Notable) -> str:
+    """What a fault of the palette does, in the palette's own sentence; "" for others."""
+    known = PALETTE.get(str(fault.fields.get("fault")))
+    text = " ".join((known.__doc__ or "").split("\n\n")[0].split()) if known is not None else ""
+    return f" (It means: {text[0].lower()}{text[1:].rstrip('.')}.)" if text else ""
+
+
+def proof(collected: Collected, oracle: OracleResult) -> int:
+    """The event to explain: the moment that the oracle's sentence names, else its last piece of evidence; 0 for none.
+
+    A lot that came back from the soft error in the evidence did not fail of it, but of the last one.
+    """
+    named = _PLACE.search(oracle.text)
+    seq = int(named[1]) if named and int(named[1]) in oracle.evidence else max(oracle.evidence, default=0)
+    if oracle.name == "lot completes" and (not seq or collected.notable.ready_after(seq)):
+        troubles = (event.seq for event in collected.notable.events if _is_trouble(event))
+        return next((trouble for trouble in troubles if not collected.notable.ready_after(trouble)), seq)
+    return seq
+
+
+def _is_trouble(event: Notable) -> bool:
+    return event.lane == MASTER and event.kind == "state" and event.state in BAD_STATES
 
 
 def find(collected: Collected, oracle: OracleResult) -> Cause:
     """The cause of a violation."""
-    seq = oracle.evidence[-1] if oracle.evidence else 0
+    seq = proof(collected, oracle)
     events = before(collected, seq) if seq else []
     for fits, tell in _CAUSES:
         for event in events:
@@ -91,6 +123,10 @@ def _is_fault(event: Notable) -> bool:
     return event.kind == "fault"
 
 
+def _is_effect(event: Notable) -> bool:
+    return event.kind == "effect" and not event.fields.get("missed")
+
+
 def _is_exit(event: Notable) -> bool:
     return event.kind == "exit" and event.fields.get("exit_code") != 0 and not event.fields.get("wanted")
 
@@ -103,12 +139,33 @@ def _is_timeout(event: Notable) -> bool:
     return event.kind == "timeout"
 
 
+def _is_operator(event: Notable) -> bool:
+    return event.kind == "operator"
+
+
+def _is_limit(event: Notable) -> bool:
+    return event.kind == "problem" and "the run was stopped at the limit" in event.text
+
+
 def _is_problem(event: Notable) -> bool:
     return event.kind == "problem"
 
 
 def _tell_fault(collected: Collected, event: Notable) -> str:
-    text = f"Nobody in the cell: the scenario itself {deed(event)} at {clock(event.t_ns)}."
+    return f"Nobody in the cell: the scenario itself {deed(event)} at {clock(event.t_ns)}.{meaning(event)}" + (
+        _aftermath(collected, event)
+    )
+
+
+def _tell_effect(collected: Collected, event: Notable) -> str:
+    name = event.fields.get("fault")
+    text = f"Nobody in the cell: the scenario's own fault “{name}” struck at {clock(event.t_ns)}.{meaning(event)}"
+    return text + _aftermath(collected, event)
+
+
+def _aftermath(collected: Collected, event: Notable) -> str:
+    """What master and operator did after a fault, when the cell did not come back."""
+    text = ""
     resets = collected.scenario.cell.operator.resets if collected.scenario is not None else 0
     trouble = trouble_after(collected, event.seq)
     if trouble is not None and not collected.notable.ready_after(trouble.seq):
@@ -116,8 +173,10 @@ def _tell_fault(collected: Collected, event: Notable) -> str:
         text += " The master went into softerror, as it must"
         if not operated and not resets:
             text += ", and nobody pressed reset (cell.operator.resets is 0), so the lot stayed where it was."
-        else:
+        elif operated:
             text += f", and did not come back although reset was pressed ({len(operated)} times)."
+        else:
+            text += f", and nobody pressed reset any more (cell.operator.resets is {resets})."
     return text
 
 
@@ -134,13 +193,49 @@ def _tell_error(collected: Collected, event: Notable) -> str:
 
 def _tell_timeout(collected: Collected, event: Notable) -> str:
     silent = [str(site) for site in event.fields.get("silent", ())]
+    if event.fields.get("state") == "peripheral":
+        return _tell_peripheral(collected, event)
     states: dict[str, Any] = event.fields.get("states", {})
     waited = f"the {event.lane} waited {event.fields.get('after_s', 0):g} s"
     if not silent:
         return sentence(f"{waited}: {event.fields.get('message') or event.text}")
     who = listed([called(program_lane(site)) for site in silent])
-    said = listed([f"site {site} last said {states.get(program_lane(site), 'nothing')}" for site in silent])
-    return sentence(f"{who}: {waited} for an answer that never came ({said})")
+    said = listed([f"site {site} was last {states.get(program_lane(site), 'nothing')}" for site in silent])
+    told = sentence(f"{who}: {waited} for an answer that did not come ({said})")
+    return told + _usual(collected, str(event.fields.get("name")))
+
+
+def _usual(collected: Collected, name: str) -> str:
+    """Says so when the scenario itself changed a timeout."""
+    if collected.scenario is None or name not in collected.scenario.cell.timeouts or name not in _USUAL_S:
+        return ""
+    return f" The scenario itself sets this limit (cell.timeouts.{name}); usually it is {_USUAL_S[name]:g} s."
+
+
+def _tell_peripheral(collected: Collected, event: Notable) -> str:
+    following = collected.notable.between(event.seq, event.seq + 5)
+    named = next((match[1] for match in (_PERIPHERAL.search(e.text) for e in following) if match), "")
+    text = f"The peripheral {named} behind the test cell controller: the master waited"
+    text += f" {event.fields.get('after_s', 0):g} s for its answer."
+    known = {} if collected.scenario is None else collected.scenario.cell.peripherals
+    if collected.scenario is not None and named and named not in known:
+        text += " The cell has no peripheral of this name (cell.peripherals)."
+    elif named in known:
+        text += f" It takes {known[named].latency_s:g} s to answer (cell.peripherals.{named}.latency_s)."
+    return text + _usual(collected, str(event.fields.get("name")))
+
+
+def _tell_operator(_collected: Collected, event: Notable) -> str:
+    command = event.fields.get("command", event.text)
+    return f"The operator: “{command}” was pressed at {clock(event.t_ns)}, while the lot was running."
+
+
+def _tell_limit(collected: Collected, event: Notable) -> str:
+    last = collected.notable.sorted_before(event.seq)
+    text = (
+        f"Nobody in the cell: the scenario's own limit (limits) ended the run at {clock(event.t_ns)}, while nothing"
+    )
+    return f"{text} was wrong; {last} devices had been sorted by then."
 
 
 def _tell_problem(_collected: Collected, event: Notable) -> str:
@@ -149,9 +244,12 @@ def _tell_problem(_collected: Collected, event: Notable) -> str:
 
 _CAUSES: tuple[tuple[Callable[[Notable], bool], Callable[[Collected, Notable], str]], ...] = (
     (_is_fault, _tell_fault),
+    (_is_effect, _tell_effect),
     (_is_exit, _tell_exit),
     (_is_error, _tell_error),
     (_is_timeout, _tell_timeout),
+    (_is_limit, _tell_limit),
+    (_is_operator, _tell_operator),
     (_is_problem, _tell_problem),
 )
 
@@ -166,9 +264,9 @@ def _last_words(collected: Collected, event: Notable) -> str:
 
 
 def _by_oracle(collected: Collected, oracle: OracleResult) -> str:
-    if oracle.name == "bins agree":
-        return "The cell between program and bin, that is the master or the handler; the program had said its bin."
+    named = _ERRED.search(oracle.text)
     lane = collected.timeline.lane_of(oracle.evidence[-1]) if oracle.evidence else ""
-    if oracle.name.endswith("follow the table") or oracle.name == "one result per device":
-        return sentence(f"{called(lane)}: nothing else had gone wrong before" if lane else "not known")
+    who = named[1] if named else called(lane) if lane and lane != SCENARIO else ""
+    if who:
+        return sentence(f"{who}, as far as the journal tells: nothing else had gone wrong before")
     return "The journal does not say: nothing else had gone wrong before. Look at the events around the evidence."

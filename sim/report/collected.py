@@ -20,7 +20,7 @@ from drycell.sim.report import lanes, words
 from drycell.sim.report.notable import Notable, NotableLog
 from drycell.sim.report.parts import Parts
 from drycell.sim.report.stdf_facts import StdfFacts, stdf_facts
-from drycell.sim.report.timeline import Timeline, marks_of
+from drycell.sim.report.timeline import BAD_STATES, Timeline, marks_of
 from drycell.sim.report.truth import add_true_values
 from drycell.sim.runs import Run
 from drycell.sim.runs.store import State
@@ -29,6 +29,7 @@ from drycell.sim.scenario import Scenario
 BEFORE, AFTER = 8, 4
 """How many events around each piece of evidence keep their payload."""
 MOST_EVIDENCE = 60
+MOST_TROUBLES = 40
 
 
 @dataclass(slots=True)
@@ -110,6 +111,7 @@ class _Pass:
         self.waiting = deque(into.evidence)
         self.recent: deque[Event] = deque(maxlen=BEFORE)
         self.keep_until = 0
+        self.troubles = 0
         self.routes: dict[tuple[str, str], tuple[str, ...]] = {}
         self.states: dict[str, str] = {}
         self.own_states: set[str] = set()
@@ -185,6 +187,9 @@ class _Pass:
 
     def _excerpt(self, event: Event) -> None:
         self.recent.append(event)
+        if self._is_trouble(event):
+            self._keep_recent()
+            self.keep_until = event.seq + AFTER
         if self.waiting and event.seq >= self.waiting[0]:
             while self.waiting and event.seq >= self.waiting[0]:
                 self.waiting.popleft()
@@ -192,6 +197,13 @@ class _Pass:
             self.keep_until = event.seq + AFTER
         elif event.seq <= self.keep_until:
             self.into.excerpts[event.seq] = event.fields
+
+    def _is_trouble(self, event: Event) -> bool:
+        """A soft error of the master: what a story may be about although no oracle names it."""
+        if event.kind != "state" or event.actor != lanes.MASTER or event.fields.get("to") not in BAD_STATES:
+            return False
+        self.troubles += 1
+        return self.troubles <= MOST_TROUBLES
 
     def _keep_recent(self) -> None:
         for event in self.recent:

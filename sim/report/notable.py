@@ -1,12 +1,13 @@
 """The few events of a journal that stories are made of: faults, ends, soft errors, timeouts, operators.
 
 Rules
-- Kept are the first ``MOST`` of them; how many were not kept is counted.
+- Of a kind that may come in masses the first ``MOST_OF_A_KIND`` are kept, of all others ``MOST``.
 - What is regular (touchdowns, results, states of a lot that goes well) is not notable; the last contact and the last
   result of each site are remembered, because a story has to say who did not answer.
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,7 +17,9 @@ from drycell.sim.report.lanes import MASTER
 from drycell.sim.report.timeline import BAD, FAULT
 
 MOST = 5000
-_KINDS = frozenset({"fault", "exit", "problem", "timeout", "operator", "refused", "dropped", "lot", "end"})
+MOST_OF_A_KIND = 1000
+_ALWAYS = frozenset({"fault", "exit", "state", "timeout", "end", "lot"})
+_KINDS = frozenset({"fault", "exit", "problem", "timeout", "operator", "refused", "dropped", "lot", "end", "effect"})
 
 
 class Notable(NamedTuple):
@@ -48,7 +51,7 @@ class NotableLog:
     ready: list[int] = field(default_factory=list)
     last: Notable | None = None
     logs: dict[str, list[Notable]] = field(default_factory=dict)
-    left_out: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     contacts: list[Contact] = field(default_factory=list)
     sorted_at: list[int] = field(default_factory=list)
 
@@ -77,10 +80,9 @@ class NotableLog:
             del lines[:-8]
             return
         if event.kind in _KINDS or event.marks & (FAULT | BAD):
-            if len(self.events) < MOST:
+            self.counts[event.kind] += 1
+            if self.counts[event.kind] <= (MOST if event.kind in _ALWAYS else MOST_OF_A_KIND):
                 self.events.append(event)
-            else:
-                self.left_out += 1
 
     def of_kind(self, *kinds: str) -> Iterator[Notable]:
         """Notable events of these kinds, in order."""

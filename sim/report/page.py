@@ -20,7 +20,7 @@ from drycell.sim.report.collected import Collected
 from drycell.sim.report.html import E, document, json_for_script, raw
 from drycell.sim.report.lanes import STDF
 from drycell.sim.report.parts import packed as packed_parts
-from drycell.sim.report.story import tell
+from drycell.sim.report.story import Story, tell
 
 SCRIPTS = (
     *("core.js", "events.js", "overview.js", "lamport.js"),
@@ -50,7 +50,7 @@ def page(collected: Collected) -> str:
         *sections.top(collected, story),
         E("main", None, *sections.main(collected, story)),
         sections.bottom(collected),
-        raw("script", json_for_script(_data(collected)), {"type": "application/json", "id": "data"}),
+        raw("script", json_for_script(_data(collected, story)), {"type": "application/json", "id": "data"}),
         raw("script", _bulk(collected), {"type": "application/octet-stream", "id": "bulk"}),
         raw("script", script),
     )
@@ -77,11 +77,13 @@ def _policy(script: str, style: str) -> str:
     )
 
 
-def _data(collected: Collected) -> dict[str, object]:
-    """What scripts need at once."""
+def _data(collected: Collected, story: Story) -> dict[str, object]:
+    """What scripts need at once. ``start``: the event at which the timeline opens, 0 for the beginning."""
+    proofs = [finding.what.seqs for finding in story.findings]
     return {
         "run": collected.run.name,
-        "evidence": collected.evidence,
+        "evidence": sorted({*collected.evidence, *(seq for seqs in proofs for seq in seqs)}),
+        "start": proofs[0][-1] if proofs and proofs[0] else 0,
         "excerpts": {str(seq): fields for seq, fields in collected.excerpts.items()},
     }
 

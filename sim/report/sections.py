@@ -84,15 +84,16 @@ def _happened(collected: Collected, story: Story) -> Element:
 def _finding(finding: Finding) -> Element:
     steps = [E("li", None, line.text, *_events(line.seqs)) for line in finding.chain]
     rows: list[Child] = []
+    broken = finding.oracle.verdict == "violated"
     for title, line, style in (
-        ("What failed", finding.what, "what"),
+        ("What failed" if broken else "What is open", finding.what, "what"),
         ("When", finding.when, "when"),
         ("Whose fault", finding.whose, "whose"),
     ):
         rows += [E("dt", None, title), E("dd", {"class": style}, line.text, *_events(line.seqs))]
     if steps:
         rows += [E("dt", None, "How it came about"), E("dd", None, E("ol", None, *steps))]
-    return E("article", {"class": "finding"}, E("dl", None, *rows))
+    return E("article", {"class": f"finding {finding.oracle.verdict}"}, E("dl", None, *rows))
 
 
 def _promises(oracles: Iterable[OracleResult]) -> Element:
@@ -111,7 +112,12 @@ def _promises(oracles: Iterable[OracleResult]) -> Element:
             )
         )
     closed = E("summary", None, f"All {len(rows)} promises")
-    return E("details", {"open": "", "class": "promises"}, closed, _table(("Verdict", "Promise", "", "Answer"), rows))
+    return E(
+        "details",
+        {"open": "", "class": "promises"},
+        closed,
+        _wide(_table(("Verdict", "Promise", "", "Answer"), rows)),
+    )
 
 
 def _facts(collected: Collected) -> Element:
@@ -130,7 +136,8 @@ def _facts(collected: Collected) -> Element:
         tiles += [
             ("Real time", f"{result.wall_s:.1f} s"),
             ("Seed", str(result.seed)),
-            ("Rung and pace", f"{result.rung}, {result.pace}"),
+            ("Rung", result.rung),
+            ("Pace", result.pace),
         ]
     cells = [E("div", None, E("dt", None, name), E("dd", None, value)) for name, value in tiles]
     return E("section", {"aria-label": "Figures"}, E("dl", {"class": "tiles"}, *cells))
@@ -168,7 +175,11 @@ def _timeline(collected: Collected) -> Element:
         "timeline",
         "Timeline",
         tools,
-        E("canvas", {"id": "overview", "role": "img", "aria-label": "the whole run over simulated time"}),
+        E(
+            "div",
+            None,
+            E("canvas", {"id": "overview", "role": "img", "aria-label": "the whole run over simulated time"}),
+        ),
         E("div", {"class": "diagram"}, E("canvas", {"id": "lanes", "aria-hidden": "true"}), rows),
         E(
             "p",
@@ -176,8 +187,13 @@ def _timeline(collected: Collected) -> Element:
             *(E("span", None, E("i", {"class": f"swatch {kind}"}), text) for kind, text in legend),
             E("span", None, "◆ evidence"),
             E("span", None, keys),
+            E("span", {"id": "hidden"}),
         ),
-        E("div", {"id": "event", "aria-live": "polite"}),
+        E(
+            "div",
+            {"id": "event", "aria-live": "polite"},
+            E("p", {"class": "quiet"}, "Choose an event to see its fields."),
+        ),
     )
 
 
@@ -185,7 +201,7 @@ def _devices(collected: Collected) -> Element:
     if not collected.parts.devices:
         return _section("devices", "Devices", E("p", {"class": "quiet"}, "No device was in contact."))
     options = [E("option", {"value": value}, f"{value} devices") for value in ("all", "failed")]
-    titles = ("Part", "Site", "Touchdown", "Attempts", "Soft bin", "Hard bin", "Result", "Evidence", "")
+    titles = ("Part", "Site", "Touchdown", "Attempts", "Soft bin", "Hard bin", "Result", "Event", "")
     left_out = collected.parts.left_out
     return _section(
         "devices",
@@ -302,7 +318,7 @@ def _environment(collected: Collected) -> Element:
         rows += [("journal SHA-256", collected.result.journal_sha256)]
         rows += [("deterministic", "yes" if collected.result.deterministic else "no")]
     body = [E("tr", None, E("th", None, name), E("td", None, str(value))) for name, value in rows]
-    return _section("environment", "Environment", E("table", None, E("tbody", None, *body)))
+    return _section("environment", "Environment", _wide(E("table", None, E("tbody", None, *body))))
 
 
 def _section(anchor: str, title: str, *children: Child) -> Element:
@@ -313,6 +329,11 @@ def _table(titles: Sequence[str], rows: Sequence[Element], attributes: dict[str,
     """A table; a title that begins with # heads a column of numbers."""
     heads = [E("th", {"class": "number"} if title.startswith("#") else None, title.lstrip("#")) for title in titles]
     return E("table", attributes, E("thead", None, E("tr", None, *heads)), E("tbody", None, *rows))
+
+
+def _wide(table: Element) -> Element:
+    """A table that scrolls by itself on a narrow screen."""
+    return E("div", {"class": "wide"}, table)
 
 
 def _number(value: object) -> Element:

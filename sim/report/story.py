@@ -45,9 +45,14 @@ def tell(collected: Collected) -> Story:
         return Story(_unfinished(collected), (), tuple(_ending(collected)))
     broken = [oracle for oracle in result.oracles if oracle.verdict == "violated"]
     broken.sort(key=lambda oracle: not oracle.required)
-    findings = tuple(_finding(collected, oracle) for oracle in broken)
     missing = [oracle for oracle in result.oracles if oracle.required and oracle.verdict == "unknown"]
-    remarks = [Line(sentence(f"“{oracle.name}” could not be judged: {oracle.text}")) for oracle in missing]
+    told = [*broken, *(oracle for oracle in missing if causes.proof(collected, oracle))]
+    findings = tuple(_finding(collected, oracle) for oracle in told)
+    remarks = [
+        Line(sentence(f"“{oracle.name}” could not be judged: {causes.without_place(oracle.text)}"))
+        for oracle in missing
+        if oracle not in told
+    ]
     remarks += _survived(collected)
     if not result.deterministic:
         remarks.append(Line("A second run of this scenario may differ: real programs ran against real time."))
@@ -89,21 +94,32 @@ def _ending(collected: Collected) -> list[Line]:
 
 
 def _finding(collected: Collected, oracle: OracleResult) -> Finding:
-    seq = oracle.evidence[-1] if oracle.evidence else 0
+    seq = causes.proof(collected, oracle)
     cause = causes.find(collected, oracle)
     chain = [_step(event) for event in causes.chain(collected, cause.first or seq, seq)]
+    verb = "is broken" if oracle.verdict == "violated" else "could not be judged"
+    text = causes.without_place(oracle.text)
+    shown = oracle.evidence
+    if not shown:
+        shown = (seq,) if seq else ()
+    elif seq not in shown:
+        text, shown = f"{text.split(';')[0]}; {_message_at(chain, seq)}", (seq,)
     label = "" if oracle.required else " (not required by this scenario, but always watched)"
     return Finding(
         oracle,
-        Line(sentence(f"“{oracle.name}” is broken{label}: {causes.without_place(oracle.text)}"), oracle.evidence),
-        _when(collected, oracle, cause.event),
+        Line(sentence(f"“{oracle.name}” {verb}{label}: {text}"), shown),
+        _when(collected, seq, cause.event),
         cause.line,
         tuple(_shortened(chain)),
     )
 
 
-def _when(collected: Collected, oracle: OracleResult, cause: Notable | None) -> Line:
-    seq = oracle.evidence[0] if oracle.evidence else 0
+def _message_at(chain: list[Line], seq: int) -> str:
+    text = next((line.text for line in chain if line.seqs == (seq,)), "")
+    return text.rpartition(": ")[2]
+
+
+def _when(collected: Collected, seq: int, cause: Notable | None) -> Line:
     at_ns = collected.timeline.time_of(seq)
     if at_ns is None:
         return Line("The journal does not say when.")
@@ -114,7 +130,8 @@ def _when(collected: Collected, oracle: OracleResult, cause: Notable | None) -> 
     else:
         parts = listed([f"part {part} on site {site}" for site, part in contact.parts.items()])
         text += f", in touchdown {contact.touchdown} ({parts})"
-    text += f", after {counted(collected.notable.sorted_before(seq), 'device')} had been sorted"
+    number = collected.notable.sorted_before(seq)
+    text += f", after {counted(number, 'device')} had been sorted" if number else ", before any device was sorted"
     if cause is not None and at_ns - cause.t_ns >= 1_000_000:
         text += f"; it began {clock(at_ns - cause.t_ns)} earlier"
     return Line(f"{text}.", (seq,))
@@ -135,12 +152,15 @@ def _survived(collected: Collected) -> list[Line]:
     """Faults after which the cell came back."""
     lines = []
     for fault in collected.notable.of_kind("fault"):
-        bad = causes.trouble_after(collected, fault.seq)
-        again = collected.notable.ready_after(bad.seq if bad else fault.seq)
-        at_ns = collected.timeline.time_of(again) if again else None
-        if at_ns is None:
-            continue
         text = f"At {clock(fault.t_ns)} the scenario {causes.deed(fault)}."
-        text += f" The master was ready again {clock(at_ns - fault.t_ns)} later."
-        lines.append(Line(text, (fault.seq, again)))
+        bad = causes.trouble_after(collected, fault.seq)
+        again = collected.notable.ready_after(bad.seq) if bad is not None else 0
+        at_ns = collected.timeline.time_of(again)
+        if bad is not None and at_ns is not None:
+            text += (
+                f" The master went into {bad.state} and was ready again {clock(at_ns - fault.t_ns)} after the fault."
+            )
+            lines.append(Line(text, (fault.seq, bad.seq, again)))
+        elif bad is None and collected.result is not None and collected.result.verdict == "holds":
+            lines.append(Line(f"{text} The lot went on without a soft error.", (fault.seq,)))
     return lines[:MOST_STEPS]

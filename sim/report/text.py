@@ -61,7 +61,8 @@ def shown(journal: Path, wanted: Filter) -> Iterator[tuple[Event, str]]:
 def lines(events: Iterable[tuple[Event, str]]) -> Iterator[str]:
     """One line per event: number, simulated seconds, who, kind, what."""
     for event, text in events:
-        yield f"{event.seq:>8}  {event.t_ns / 1e9:>14.6f}  {lanes.lane_of(event.actor):<10}  {event.kind:<10}  {text}"
+        who, kind = words.one_line(lanes.lane_of(event.actor)), words.one_line(event.kind)
+        yield f"{event.seq:>8}  {event.t_ns / 1e9:>14.6f}  {who:<10}  {kind:<10}  {text}"
 
 
 def column_log(journal: Path, wanted: Filter, sites: tuple[str, ...]) -> Iterator[str]:
@@ -71,7 +72,7 @@ def column_log(journal: Path, wanted: Filter, sites: tuple[str, ...]) -> Iterato
     legend = "  ".join(f"{letter} {kind}" for kind, letter in words.LETTERS.items() if letter not in "E")
     yield f"letters: {legend}  E end  < hears  ! bad state"
     for index, lane in enumerate(found):
-        yield f"{'':>26}{'|' * index}{lane}"
+        yield f"{'':>26}{'|' * index}{words.one_line(lane)}"
     for event, text in shown(journal, wanted):
         row = ["·"] * len(found)
         content = words.content_of(event) if event.kind == "message" else None

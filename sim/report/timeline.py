@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PIECES = re.compile(f"({GAP})")
 _BAD_KINDS = frozenset({"problem", "timeout", "refused", "dropped"})
 BAD_STATES = frozenset({"softerror", "error", "crash"})
-FAULT, BAD, STDF_WRITE, STATE = 1, 2, 4, 8
+FAULT, BAD, STDF_WRITE, STATE, EFFECT = 1, 2, 4, 8, 16
 
 
 class Row(NamedTuple):
@@ -44,10 +44,12 @@ _Key = tuple[str, str, tuple[str, ...], str, int, str]
 
 
 def marks_of(event: Event, state: str, *, to_stdf: bool) -> int:
-    """What stands out about an event, as bits: FAULT, BAD, STDF_WRITE, STATE (its lane enters ``state``)."""
+    """What stands out about an event, as bits: FAULT, EFFECT of one, BAD, STDF_WRITE, STATE (of its lane)."""
     marks = STATE if state else 0
     if event.kind == "fault":
         marks |= FAULT
+    elif event.kind == "effect" and not event.fields.get("missed"):
+        marks |= EFFECT
     ended_badly = event.kind == "exit" and event.fields.get("exit_code") != 0 and not event.fields.get("wanted")
     if event.kind in _BAD_KINDS or state in BAD_STATES or ended_badly or event.fields.get("will"):
         marks |= BAD
@@ -78,7 +80,7 @@ class Timeline:
         key = (event.kind, lane, to, state, marks, _NUMBER.sub(GAP, text) if numbers else text)
         row = self._templates.get(key)
         if row is None:
-            if len(self._templates) >= MOST_TEMPLATES and not marks & (FAULT | BAD):
+            if len(self._templates) >= MOST_TEMPLATES and not marks & (FAULT | BAD | EFFECT):
                 key, numbers = (event.kind, lane, to, state, marks, f"{event.kind} …"), []
             row = self._templates.setdefault(key, len(self._templates))
         self.times_ns.append(event.t_ns)

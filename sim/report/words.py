@@ -25,6 +25,7 @@ LETTERS: Mapping[str, str] = {
     "contact": "C",
     "sorted": "b",
     "fault": "F",
+    "effect": "f",
     "problem": "P",
     "timeout": "T",
     "launch": "L",
@@ -117,9 +118,20 @@ def _sorted(fields: Fields) -> str:
 
 
 def _fault(fields: Fields) -> str:
-    rest = {key: value for key, value in fields.items() if key not in ("fault", "site")}
-    place = f" site {fields['site']}" if "site" in fields else ""
-    return f"FAULT {fields['fault']}{place}" + "".join(f" {_plain(value)}" for value in rest.values())
+    return f"FAULT {fields['fault']}{_keys(fields)}"
+
+
+def _effect(fields: Fields) -> str:
+    if fields.get("missed"):
+        return f"the fault {fields.get('fault', '')} finds nothing to strike: {_plain(fields['missed'])}"
+    return f"the fault {fields['fault']} strikes{_keys(fields)}"
+
+
+def _keys(fields: Fields) -> str:
+    """The keys of a fault that are in use, the site first."""
+    named = [("site", fields.get("site")), *((key, value) for key, value in fields.items() if key != "site")]
+    told = [f"{key} {_plain(value)}" for key, value in named if value is not None and key not in ("fault", "step")]
+    return f" {', '.join(told)}" if told else ""
 
 
 def _exit(fields: Fields) -> str:
@@ -146,6 +158,7 @@ _TELLERS: Mapping[str, Callable[[Fields], str]] = {
     "contact": _contact,
     "sorted": _sorted,
     "fault": _fault,
+    "effect": _effect,
     "problem": lambda f: f"PROBLEM {f['text']}",
     "timeout": lambda f: f"TIMEOUT in {f['state']} after {f['after_s']:g} s: {f.get('message') or f['name']}",
     "launch": lambda f: f"starts {f['script']}",

@@ -4,6 +4,15 @@ Nothing here starts, waits or draws; a scenario is a value. May import ``drycell
 and nothing else of ``drycell.sim`` but the errors and the words of the kernel's pace.
 """
 
+from drycell.sim.scenario.actions import (
+    Action,
+    BinMap,
+    Kill,
+    OperatorAction,
+    Option,
+    Options,
+    Parameter,
+)
 from drycell.sim.scenario.loading import canonical, from_data, from_text, identity, load, with_overrides
 from drycell.sim.scenario.mistakes import Mistake, ScenarioError
 from drycell.sim.scenario.model import (
@@ -16,19 +25,10 @@ from drycell.sim.scenario.model import (
     Peripheral,
     Program,
     Scenario,
+    Shows,
     Wafer,
 )
-from drycell.sim.scenario.timeline import (
-    Action,
-    BinMap,
-    Kill,
-    OperatorAction,
-    Option,
-    Options,
-    Parameter,
-    Step,
-    Trigger,
-)
+from drycell.sim.scenario.timeline import Step, Trigger
 
 __all__ = [
     "Action",
@@ -49,6 +49,7 @@ __all__ = [
     "Program",
     "Scenario",
     "ScenarioError",
+    "Shows",
     "Step",
     "Trigger",
     "Wafer",

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from drycell.sim.errors import DrycellError
+from drycell.sim.scenario.words import Section
 from drycell.sim.suggest import did_you_mean
 
 _LISTED = 20
@@ -60,12 +61,12 @@ class Finding(NamedTuple):
     text: str
 
 
-def findings(error: ValidationError, model: type[BaseModel]) -> list[Finding]:
+def findings(error: ValidationError, model: type[Section]) -> list[Finding]:
     """What pydantic found, in our words."""
     return [_finding(details, model) for details in error.errors(include_url=False)]
 
 
-def _finding(details: ErrorDetails, model: type[BaseModel]) -> Finding:
+def _finding(details: ErrorDetails, model: type[Section]) -> Finding:
     loc = tuple(details["loc"])
     of_key = bool(loc) and loc[-1] == "[key]"
     path = loc[:-1] if of_key else loc
@@ -77,6 +78,8 @@ def _finding(details: ErrorDetails, model: type[BaseModel]) -> Finding:
     label = _dotted(path) or "the scenario"
     if kind == "literal_error":
         return Finding(path, of_key, _wrong_word(label, details, of_key, str(path[-1]) if path else ""))
+    if kind == "wrong_step":
+        return Finding(path, of_key, f"{label}: {details['msg']}")
     if kind == "value_error":
         return Finding(path, of_key, f"{label}: {details.get('ctx', {}).get('error', details['msg'])}")
     fallback = f"{details['msg'][:1].lower()}{details['msg'][1:]}; see drycell scenario schema"
@@ -85,13 +88,13 @@ def _finding(details: ErrorDetails, model: type[BaseModel]) -> Finding:
     return Finding(path, of_key, f"{label}: {template.format(**context)}")
 
 
-def _unknown_key(path: Place, model: type[BaseModel]) -> str:
+def _unknown_key(path: Place, model: type[Section]) -> str:
     section = _section(model, path[:-1])
-    known = [] if section is None else [info.alias or name for name, info in section.model_fields.items()]
+    known = [] if section is None else section.known_keys()
     return f"unknown key {str(path[-1])!r}{_inside_of(path)}; {did_you_mean(str(path[-1]), known)}"
 
 
-def _missing(path: Place, model: type[BaseModel]) -> str:
+def _missing(path: Place, model: type[Section]) -> str:
     if isinstance(path[-1], int):
         return f"{_dotted(path[:-1])}: too few entries ({path[-1]}); write at least {path[-1] + 1}"
     section = _section(model, path[:-1])
@@ -161,7 +164,7 @@ def _dotted(path: Place) -> str:
     return text
 
 
-def _section(model: type[BaseModel], path: Place) -> type[BaseModel] | None:
+def _section(model: type[Section], path: Place) -> type[Section] | None:
     """The model class that describes what stands at ``path``."""
     here: Any = model
     for step in path:
@@ -173,18 +176,15 @@ def _inside(annotation: Any, step: str | int) -> Any:
     """What the annotation says about the thing called ``step`` inside it."""
     section = _model(annotation)
     if section is not None:
-        for name, info in section.model_fields.items():
-            if step in (name, info.alias):
-                return info.annotation
-        return None
+        return section.inside(step)
     arguments = get_args(annotation)
     if get_origin(annotation) in (Union, UnionType, Annotated):
         return next((found for entry in arguments if (found := _inside(entry, step)) is not None), None)
     return next((entry for entry in reversed(arguments) if entry is not Ellipsis), None)
 
 
-def _model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _model(annotation: Any) -> type[Section] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     if get_origin(annotation) in (Union, UnionType, Annotated):
         return next((found for entry in get_args(annotation) if (found := _model(entry)) is not None), None)

@@ -7,13 +7,22 @@ Rules
 - Every field has a default except the format version and the name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PrivateAttr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from drycell.sim.kernel.pace import Pace
 from drycell.sim.scenario.timeline import Step
@@ -32,6 +41,7 @@ from drycell.sim.scenario.words import (
     Whole,
     distinct,
 )
+from drycell.sim.suggest import did_you_mean
 
 FORMAT = 1
 _OK: JsonValue = {"status": "ok"}
@@ -170,6 +180,8 @@ class Cell(Section):
     """Name of the cell on MQTT: one topic level."""
     port: Whole = Field(default=0, ge=0, le=65_535)
     """TCP port of the broker on 127.0.0.1; 0 takes a free one, and none on rung model."""
+    broker: Text | None = None
+    """``mqtt[s]://[user:password@]host[:port]``: a broker that runs elsewhere, at pace real; null: the built-in."""
     sites: SitesForm = (0,)
     """Site numbers, or how many sites (numbered from 0)."""
     layout: Mapping[SiteKey, tuple[Whole, Whole]] = {}
@@ -247,6 +259,13 @@ class Instrument(Section):
     """Environment variable that tells the program the address as ``host:port``."""
 
 
+class Stdf(Section):
+    """The lot's STDF file."""
+
+    cost_per_test_ms: Whole = Field(default=0, ge=0, le=1_000_000)
+    """Added to TEST_T for each test of a part, since computing costs nothing in simulated time."""
+
+
 class Limits(Section):
     """When a run is stopped although it has not ended."""
 
@@ -254,6 +273,27 @@ class Limits(Section):
     """Simulated duration."""
     wall_s: Seconds | None = Field(default=None, gt=0)
     """Real duration; null for none."""
+
+
+def _wrong_step(place: tuple[str | int, ...], text: str) -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError("wrong_step", "{text}", {"text": text}), loc=place, input=None)
+
+
+class Shows(Section):
+    """What a shipped scenario is there to show; the tests hold it to that."""
+
+    verdict: Literal["holds", "violated", "unknown"]
+    """The verdict of its run."""
+    violates: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
+    """The oracles that are violated: exactly these."""
+    rungs: Annotated[tuple[Rung, ...], AfterValidator(distinct)] = ("model",)
+    """The rungs on which this is so."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.verdict == "violated") != bool(self.violates):
+            raise ValueError("violates names the violated oracles of a scenario that is violated, and of no other")
+        return self
 
 
 class Scenario(Section):
@@ -270,7 +310,7 @@ class Scenario(Section):
     rung: Rung = "process"
     """``model``: modelled programs; ``process``: the real program in processes of its own."""
     pace: PaceWord | None = None
-    """``virtual``, ``real`` or ``xF``; null: virtual on rung model, real on rung process."""
+    """``virtual``, ``real`` or ``xF``; null: virtual."""
     cell: Cell = Cell()
     """The test cell."""
     program: Program = Program()
@@ -279,12 +319,16 @@ class Scenario(Section):
     """The devices of the lot."""
     instruments: Mapping[Text, Instrument] = {}
     """Simulated instruments by name."""
+    stdf: Stdf = Stdf()
+    """The lot's STDF file."""
     timeline: tuple[Step, ...] = Field(default=(), max_length=10_000)
     """What happens when."""
     expect: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
     """Names of the oracles that must hold; all others are ambient."""
     limits: Limits = Limits()
     """When to stop at the latest."""
+    shows: Shows | None = None
+    """What a run of this scenario comes to, for scenarios that are tests of drycell itself."""
     _folder: Path = PrivateAttr(default_factory=Path)
 
     @model_validator(mode="after")
@@ -296,16 +340,53 @@ class Scenario(Section):
         return self
 
     def _check_timeline(self) -> None:
+        wrong = [*self._wrong_sites(), *self._wrong_successions()]
+        if wrong:
+            raise ValidationError.from_exception_data("Scenario", [_wrong_step(*finding) for finding in wrong])
+
+    def _wrong_sites(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Sites that a step names and the cell does not have."""
         sites = self.cell.sites
-        for number, step in enumerate(self.timeline):
-            named = {step.when.site if step.when else None, step.do.kill.site if step.do.kill else None} - {None}
-            for site in sorted(str(site) for site in named if site not in sites):
-                raise ValueError(f"timeline step {number + 1} names site {site}; the cell has {list(sites)}")
+        for index, step in enumerate(self.timeline):
+            places: dict[tuple[str, ...], int | None] = {("when", "site"): step.when.site if step.when else None}
+            for name in (*step.do.used(), *(step.do.model_extra or {})):
+                part = getattr(step.do, name)
+                places |= {
+                    ("do", name, info.alias or field): getattr(part, field)
+                    for field, info in type(part).model_fields.items()
+                    if field in ("site", "as_site")
+                }
+            for place, site in places.items():
+                if site is not None and site not in sites:
+                    yield ("timeline", index, *place), f"the cell has no site {site}; it has {list(sites)}"
+
+    def _wrong_successions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Steps that wait for a step that is not there, or for each other; names that are there twice."""
+        named: dict[str, int] = {}
+        for index, step in enumerate(self.timeline):
+            if step.name is not None and named.setdefault(step.name, index) != index:
+                yield ("timeline", index, "name"), f"another step is called {step.name!r}; give each its own name"
+        for index, step in enumerate(self.timeline):
+            if step.after is None:
+                continue
+            if step.after not in named:
+                yield (
+                    ("timeline", index, "after"),
+                    f"no step is called {step.after!r}; {did_you_mean(step.after, named)}",
+                )
+                continue
+            before: str | None = step.after
+            seen = {index}
+            while before is not None and before in named and named[before] not in seen:
+                seen.add(named[before])
+                before = self.timeline[named[before]].after
+            if before is not None and before in named:
+                yield ("timeline", index, "after"), "these steps wait for each other; begin with at, every or when"
 
     @property
     def effective_pace(self) -> Pace:
-        """The pace of the run: as written, else virtual for rung model and real for rung process."""
-        return Pace.parse(self.pace or ("virtual" if self.rung == "model" else "real"))
+        """The pace of the run: as written, else virtual, or real when the broker runs elsewhere."""
+        return Pace.parse(self.pace or ("real" if self.cell.broker else "virtual"))
 
     @property
     def folder(self) -> Path:

@@ -9,7 +9,7 @@ Rules
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
@@ -39,6 +39,16 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True, use_attribute_docstrings=True
     )
+
+    @classmethod
+    def known_keys(cls) -> tuple[str, ...]:
+        """The keys that a file may hold here."""
+        return tuple(info.alias or name for name, info in cls.model_fields.items())
+
+    @classmethod
+    def inside(cls, key: str | int) -> Any:
+        """The type of what stands under ``key``; None when nothing may stand there."""
+        return next((info.annotation for name, info in cls.model_fields.items() if key in (name, info.alias)), None)
 
 
 def seconds(value: object) -> object:

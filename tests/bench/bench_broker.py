@@ -22,8 +22,9 @@ from struct import pack
 
 import pytest
 
-from drycell.sim.broker import Broker, codec
+from drycell.sim.broker import Broker, Message, codec
 from drycell.sim.broker.codec import encode_publish
+from drycell.sim.kernel import Kernel
 from tests.broker.mosquitto import mosquitto
 from tests.broker.support import stock_serving
 from tests.environments import environment
@@ -271,6 +272,45 @@ async def in_process() -> None:
     print(f"  start plus stop {statistics.median(times):.2f} ms (required: 2)")
 
 
+def modelled_lot() -> None:
+    """CPU of the broker's part of a modelled lot: 1000 touchdowns on 2 sites, 7 QoS 2 messages per site and touchdown."""
+    kernel = Kernel()
+    broker = Broker(now_ns=lambda: kernel.now_ns, record=lambda *_, **__: None, tcp=False)
+
+    async def lot() -> tuple[int, float]:
+        await broker.start()
+        seen: list[Message] = []
+        broker.tap("ate/D/#", seen.append)
+        for site in range(2):
+            _modelled_program(kernel, broker, site)
+        await asyncio.sleep(0.1)
+        started = time.process_time()
+        for _ in range(1000):
+            broker.publish("master", "ate/D/TestApp/cmd", b'{"type":"cmd","command":"next"}', 2)
+            await asyncio.sleep(3)
+        used = time.process_time() - started
+        await broker.stop()
+        return len(seen), used
+
+    count, used = kernel.run(lot())
+    kernel.close()
+    print(
+        f"  modelled lot of 1000 touchdowns x 2 sites: {count} messages, {used:.2f} s CPU, {used / count * 1e6:.1f} us each"
+    )
+
+
+def _modelled_program(kernel: Kernel, broker: Broker, site: int) -> None:
+    """Answers each command 2.5 s later with seven messages, one of them of 4.4 kB."""
+
+    def answer() -> None:
+        for number in range(7):
+            payload = b"x" * 4400 if number == 3 else b'{"type":"status","payload":{"state":"testing"}}'
+            client.publish(f"ate/D/TestApp/{number}/site{site}", payload, 2)
+
+    client = broker.connect(f"testapp.D.{site}", on_message=lambda _: kernel.later(2_500_000_000, answer))
+    client.subscribe([("ate/D/TestApp/cmd", 2)])
+
+
 async def to_one_tcp_client() -> None:
     """CPU of this process per message: in-process publish to a TCP client, against TCP client to TCP client."""
     broker = Broker(now_ns=time.monotonic_ns, record=lambda *_, **__: None)
@@ -345,6 +385,7 @@ def main() -> None:
     """Print the tables."""
     asyncio.run(in_process())
     asyncio.run(to_one_tcp_client())
+    modelled_lot()
     throughput()
     paho_round_trips()
 

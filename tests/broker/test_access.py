@@ -2,7 +2,7 @@
 
 import pytest
 
-from drycell.sim.broker import AccessRules, BrokerOptions, Will, audit, cell_roles
+from drycell.sim.broker import AccessRules, BrokerOptions, Will, audit, cell_roles, make_credentials
 from drycell.sim.broker.access import covers
 from tests.broker.support import Virtual, virtual
 
@@ -78,6 +78,12 @@ def test_enforced_rules_refuse_strangers_foreign_topics_and_foreign_wills():
         ("disconnect", "testapp.D.1", "protocol error"),
         ("message", "testapp.D.1", "ate/D/TestApp/status/site1"),
     ]
+
+
+def test_credentials_of_a_run_are_another_secret_for_each_client_and_run():
+    first, second = make_credentials(["a", "b"]), make_credentials(["a", "b"])
+    secrets = {password for made in (first, second) for _, password in made.values()}
+    assert len(secrets) == 4 and all(len(secret) == 32 for secret in secrets) and first["a"][0] == "a"
 
 
 def test_credentials_of_the_run_are_asked_for():

@@ -1,7 +1,6 @@
 """Unmodified clients in processes of their own: paho 1.6.1 and 2.x, aiomqtt, gmqtt, mosquitto_pub, mosquitto_sub."""
 
 import asyncio
-import sys
 from pathlib import Path
 
 import pytest
@@ -65,24 +64,3 @@ def test_mosquitto_pub_and_sub(qos):
             assert await wait == "\n".join(f"t/{n} message {n}" for n in range(3))
 
     run(story())
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="quick acknowledgement is Linux's")
-@pytest.mark.xdist_group("environments")
-def test_a_default_paho_client_completes_qos_2_without_waiting_for_delayed_acknowledgements():
-    """40 exchanges of QoS 2 would wait 88 ms each, together 3.5 s, without quick acknowledgement."""
-    python = environment("paho-mqtt", ["paho-mqtt==2.1.0"])
-    code = (
-        "import sys,time,threading,paho.mqtt.client as m\n"
-        "c=m.Client(m.CallbackAPIVersion.VERSION2,client_id='a'); up=threading.Event()\n"
-        "c.on_connect=lambda *a: up.set(); c.connect('127.0.0.1',int(sys.argv[1])); c.loop_start(); up.wait(10)\n"
-        "t=time.perf_counter()\n"
-        "for _ in range(40): c.publish('t',b'x',2).wait_for_publish()\n"
-        "print(time.perf_counter()-t)\n"
-    )
-
-    async def story() -> float:
-        async with serving() as broker:
-            return float(await output(python, "-c", code, str(broker.port)))
-
-    assert run(story()) < 1.75

@@ -7,6 +7,7 @@ import asyncio
 import tracemalloc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -304,3 +305,7 @@ def test_closed_here_and_open_in_stock_amqtt(gap: Gap):
 
     assert on_virtual_tcp(ours()) is True
     assert on_virtual_tcp(stock()) is False, "stock amqtt does it right now: this gap's code may go"
+
+
+def test_amqtt_is_the_version_whose_private_seams_were_read():
+    assert version("amqtt") == "0.12.1", "read amqtt's broker.py and session.py again, then change this line"

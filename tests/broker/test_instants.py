@@ -1,5 +1,6 @@
 """Wills, keepalive, take-over, delays and expiry happen at exactly the simulated instants that the rules give."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -129,6 +130,25 @@ def test_a_delayed_message_comes_at_its_instant_and_not_after_a_stop():
         assert [t for t, _ in seen] == [ns(31)]
 
     assert told(story).when("message") == [ns(31)]
+
+
+def test_the_wall_clock_is_never_asked(monkeypatch):
+    def forbidden(*_: object) -> float:
+        raise AssertionError("the wall clock was read")
+
+    async def story(cell: Cell) -> None:
+        for name in ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"):
+            monkeypatch.setattr(time, name, forbidden)
+        peer = Peer(cell.broker, "a", clean=False, will=LAST, keepalive_s=5).subscribe(("#", 2))
+        cell.broker.publish("m", "t", b"", 2, True)
+        await cell.until(20)
+        peer.mqtt.cut()
+        await cell.until(40)
+        Peer(cell.broker, "a", clean=False).mqtt.disconnect()
+        await cell.until(60)
+        monkeypatch.undo()
+
+    assert len(told(story, BrokerOptions(session_expiry_s=15)).when("connect")) == 2
 
 
 def test_the_same_story_gives_the_same_journal():

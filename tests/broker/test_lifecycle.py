@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from drycell.sim.broker import AccessRules, Broker, BrokerOptions, Role, Tls, Will, codec
+from drycell.sim.broker import AccessRules, Broker, BrokerOptions, Role, TcpLink, Tls, Will, codec
 from drycell.sim.errors import DrycellError
-from tests.broker.support import OPEN, Peer, Raw, on_virtual_tcp, run, serving, stock_serving
+from tests.broker.support import OPEN, Peer, Raw, Virtual, on_virtual_tcp, run, serving, stock_serving, virtual
 
 
 def broker(**fields) -> Broker:
@@ -88,8 +88,11 @@ def test_tls_and_credentials_let_the_right_client_in(certificate, password, code
             assert await raw.closed() and "bad user name or password" in log[0][2]["detail"]
         else:
             assert await raw.ping() == []
+        half = socket.create_connection(("127.0.0.1", listening.port))  # stays in the TLS handshake
+        await asyncio.sleep(0.02)
+        await asyncio.wait_for(listening.stop(), 5)
+        half.close()
         raw.close()
-        await listening.stop()
 
     run(story())
 
@@ -261,3 +264,43 @@ def test_a_fault_drops_a_connection_with_fin_or_silently():
             ]
 
     on_virtual_tcp(story())
+
+
+class NotingSocket:
+    """Notes which options are set."""
+
+    def __init__(self) -> None:
+        self.options: list[tuple[int, int, int]] = []
+
+    def setsockopt(self, *option: int) -> None:
+        self.options.append(option)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="this platform has no quick acknowledgement")
+@pytest.mark.parametrize(("quick_ack", "expected"), [(True, 3), (False, 0)])
+def test_quick_acknowledgement_is_armed_again_after_each_read(quick_ack, expected):
+    class Transport(asyncio.Transport):
+        noting = NotingSocket()
+
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            return self.noting if name == "socket" else default
+
+        def get_write_buffer_size(self) -> int:
+            return 0
+
+        def write(self, data: object) -> None:
+            pass
+
+        def close(self) -> None:
+            pass
+
+    async def story(w: Virtual) -> None:
+        link, transport = TcpLink(w.broker._running()), Transport()
+        link.connection_made(transport)
+        link.data_received(codec.encode_connect(codec.Connect("a")))
+        link.data_received(codec.DISCONNECT_BYTES)
+        link.connection_lost(None)
+        wanted = (socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        assert [option for option in transport.noting.options if option == wanted] == [wanted] * expected
+
+    virtual(story, BrokerOptions(quick_ack=quick_ack))

@@ -138,6 +138,19 @@ def test_packets_before_the_malformed_one_are_still_handled():
     on_virtual_tcp(story())
 
 
+def test_a_client_may_send_on_right_behind_its_connect():
+    async def story() -> None:
+        async with serving() as broker:
+            client = await Raw.open(broker.port)
+            connect = codec.encode_connect(codec.Connect("a"))
+            client.send(
+                connect, codec.encode_subscribe(1, [("t", 0)]), encode_publish("t", b"x" * 1_000_000, 0, False, 0)
+            )
+            assert [(await client.packet())[0] for _ in range(3)] == [0x20, 0x90, 0x30]
+
+    on_virtual_tcp(story())
+
+
 @pytest.mark.parametrize("size", [0, 1, 126, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, 10_000_000])
 def test_every_length_of_packet_comes_through_whole_and_in_pieces(size):
     async def story() -> None:

@@ -206,6 +206,17 @@ def test_a_packet_fault_sees_each_packet_of_both_directions_and_can_delay_it_in_
     assert virtual(story).of("message")[0][0] == 1_000_000_000
 
 
+def test_a_delayed_connect_holds_back_what_was_sent_behind_it():
+    async def story(w: Virtual) -> None:
+        w.broker.packet_fault = lambda _, way, p: [(3_000_000_000 if way == "in" and p[0] >> 4 == 1 else 0, p)]
+        client = w.client("a").subscribe(("t", 0))
+        client.mqtt.publish("t", b"x")
+        await w.at(5)
+        assert client.answers == [(0, False)] and client.payloads == [b"x"]
+
+    assert [t for t, *_ in virtual(story)] == [3_000_000_000] * 3
+
+
 def test_a_corrupted_packet_closes_the_connection_as_on_a_real_link():
     async def story(w: Virtual) -> None:
         w.broker.packet_fault = lambda _, way, p: [(0, b"\x36" + p[1:] if way == "in" and p[0] >> 4 == 3 else p)]
@@ -215,6 +226,22 @@ def test_a_corrupted_packet_closes_the_connection_as_on_a_real_link():
         assert client.ended == ["closed"]
 
     assert "QoS 3" in virtual(story).of("disconnect")[0][3]["detail"]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"\x36\x05\0\1t\0\1", b"\x30\x01t", b"\x10\0", b"\xd1\0", b"\x40\1x", b"\x30\xff\xff\xff\xff\1", b"\0\0"],
+)
+def test_a_client_that_gets_garbage_closes_the_connection(garbage):
+    async def story(w: Virtual) -> None:
+        client = w.client("a").subscribe(("t", 0))
+        await w.settle()
+        w.broker.packet_fault = lambda _, way, p: [(0, garbage if way == "out" else p)]
+        w.broker.publish("m", "t", b"x")
+        await w.settle()
+        assert client.ended == ["protocol error"] and client.got == []
+
+    assert virtual(story).brief("disconnect") == [("disconnect", "a", "closed")]
 
 
 def test_a_failing_tap_is_reported_to_the_loop_and_the_message_goes_on():
@@ -239,6 +266,26 @@ def test_a_bad_topic_is_refused_in_one_sentence(topic):
             w.broker.publish("m", topic, b"")
 
     virtual(story)
+
+
+def test_sessions_filters_and_retained_messages_have_limits_that_are_told():
+    async def story(w: Virtual) -> None:
+        first = w.client("a").subscribe(("x", 0), ("y", 0), ("z", 0)).subscribe(("x", 1))
+        w.client("b")
+        third = w.client("c")
+        await w.settle()
+        assert first.codes == [0, 0, 0x80, 1] and third.answers == [(3, False)]
+        for topic in ("r1", "r2", "r1", "x"):
+            w.broker.publish("m", topic, b"kept", 0, True)
+        await w.settle()
+        assert first.payloads == [b"kept"], "delivered, though not retained"
+
+    log = virtual(story, BrokerOptions(max_sessions=2, max_filters=2, max_retained=2))
+    assert log.brief("refused", "dropped") == [
+        ("refused", "a", "z"),
+        ("refused", "c", "refused"),
+        ("dropped", "m", "x"),
+    ]
 
 
 def test_a_consumer_that_does_not_acknowledge_gets_no_more_than_the_window_and_the_queue():

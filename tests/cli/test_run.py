@@ -164,7 +164,7 @@ def test_an_unwritable_junit_file_is_one_sentence_and_the_run_is_kept(here: Path
         (("run", "s.yaml", "--rung", "modle"), "override rung: rung: 'modle' is not known; did you mean 'model'?"),
         (("run", "s.yaml", "--set", "seed"), "--set 'seed' is no KEY=VALUE; write for instance --set devices."),
         (("run", "s.yaml", "--set", "seeed=1"), "override seeed: unknown key 'seeed'; did you mean 'seed'?"),
-        (("run", "s.yaml", "--rung", "process", "--pace", "virtual"), "pace virtual is not available yet for real"),
+        (("run", "s.yaml", "--rung", "process", "--pace", "x10"), "pace x10 is not for real programs, which follow"),
         (("run", "s.yaml", "--program", "p.py"), "--program needs rung process, since rung model interprets"),
         (("run", "s.yaml", "--set", "program={}"), "rung model interprets definitions, but there are none"),
         (("run", "s.yaml", "--out", "s.yaml"), "s.yaml cannot be made (File exists); name another folder"),

@@ -115,8 +115,8 @@ def test_threads_are_refused_on_the_loop(kernel):
 @pytest.mark.parametrize("text", ["x10", "x40.5"])
 def test_a_paced_run_takes_the_wall_time_its_factor_says(text):
     pace = Pace.parse(text)
-    kernel = Kernel(pace=pace)
     begin = time.monotonic()
+    kernel = Kernel(pace=pace)
     kernel.run(asyncio.sleep(2))
     wall_s = time.monotonic() - begin
     kernel.close()

@@ -81,7 +81,7 @@ def complaint(text: str | bytes, *, as_json: bool = False) -> str:
         ),
         (
             "timeline:\n- {at: 1, do: {kill: {site: 9}}}",
-            "s.yaml:1:1: the scenario: timeline step 1 names site 9; ",
+            "s.yaml:4:29: timeline[0].do.kill.site: the cell has no site 9; it has [0]",
         ),
         (
             "timeline:\n- {at: 1, do: {kill: {site: 0, signal: SIGKIL}}}",

@@ -76,7 +76,7 @@ def test_a_scenario_of_two_lines_has_all_the_defaults() -> None:
     assert scenario.cell.layout == {0: (0, 0)}
     assert scenario.cell.handler.id == "handler"
     assert scenario.epoch.isoformat() == "2026-01-01T00:00:00+00:00"
-    assert str(scenario.effective_pace) == "real"
+    assert str(scenario.effective_pace) == "virtual"
     assert str(minimal(rung="model").effective_pace) == "virtual"
 
 

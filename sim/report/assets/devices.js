@@ -35,17 +35,21 @@ class Devices {
       if (!wafers.has(wafer)) wafers.set(wafer, []);
       wafers.get(wafer).push(i);
     }
-    for (const [wafer, devices] of [...wafers].slice(0, 25)) box.append(this.map(wafer, devices));
+    const all = places ? places.filter(Boolean) : [];
+    const corner = all.length ? [min(all.map((place) => place[1])), min(all.map((place) => place[2])),
+      max(all.map((place) => place[1])), max(all.map((place) => place[2]))] : null;
+    for (const [wafer, devices] of [...wafers].slice(0, 25)) box.append(this.map(wafer, devices, corner));
     if (wafers.size > 25) box.append(el("p", { class: "quiet" }, `${wafers.size - 25} more wafers are not drawn.`));
     box.append(this.legend());
   }
 
-  map(wafer, devices) {
+  map(wafer, devices, corner) {
     const places = this.columns.place;
     const width = Math.min(box_width(), 900), perRow = Math.max(10, Math.min(50, Math.ceil(Math.sqrt(devices.length * 4))));
     const spot = (i, order) => (places && places[i] ? [places[i][1], places[i][2]] : [order % perRow, Math.floor(order / perRow)]);
     const spots = devices.map(spot), xs = spots.map(([x]) => x), ys = spots.map(([, y]) => y);
-    const left = min(xs), top = min(ys), columns = max(xs) - left + 1, rows = max(ys) - top + 1;
+    const [left, top, right, bottom] = corner && wafer !== "" ? corner : [min(xs), min(ys), max(xs), max(ys)];
+    const columns = right - left + 1, rows = bottom - top + 1;
     const size = Math.max(2, Math.min(26, Math.floor(Math.min(width / columns, places ? 420 / rows : 26))));
     const canvas = el("canvas", { class: "map", role: "img", "aria-label": wafer === "" ? "strip map" : `map of wafer ${wafer}` });
     const draw = () => {

@@ -1,6 +1,20 @@
 // The events of the run, unpacked from their columns. An event is an index from 0; its number is first + index.
-const FAULT = 1, BAD = 2, STDF_WRITE = 4, STATE = 8;
+const FAULT = 1, BAD = 2, STDF_WRITE = 4, STATE = 8, EFFECT = 16;
 const GAP = "\u001f";
+
+// The lanes to draw when there are too many: those that something happened to first, controls last.
+function shownLanes(events, most) {
+  const limit = most || 26, worth = new Array(events.lanes.length).fill(0);
+  if (events.lanes.length <= limit) return events.lanes.map((_, lane) => lane);
+  for (const index of events.marked) worth[events.of(index).lane]++;
+  const rank = (lane) => {
+    const name = events.lanes[lane];
+    if (!/^(site|control) /.test(name)) return 0;
+    return worth[lane] ? 1 : name.startsWith("site ") ? 2 : 3;
+  };
+  const order = events.lanes.map((_, lane) => lane).sort((a, b) => rank(a) - rank(b) || a - b);
+  return order.slice(0, limit).sort((a, b) => a - b);
+}
 
 class Events {
   constructor(packed) {

@@ -13,6 +13,8 @@ class Lamport {
     this.selected = -1;
     this.evidence = new Set(DATA.evidence);
     this.level = 5;
+    this.lanes = shownLanes(events);
+    this.place = new Map(this.lanes.map((lane, place) => [lane, place]));
     this.draw = onFrame(() => this.paint());
     this.resize();
     box.addEventListener("scroll", this.draw, { passive: true });
@@ -102,14 +104,14 @@ class Lamport {
   }
 
   layout(width) {
-    const lanes = this.events.lanes.length, gutter = width < 700 ? 76 : 132;
-    const text = width < 700 ? 160 : Math.max(300, width * 0.36);
+    const lanes = this.lanes.length, gutter = width < 700 ? 76 : 132;
+    const text = width < 700 ? 160 : Math.max(320, width * 0.38);
     this.gutter = gutter;
-    this.pitch = Math.max(26, Math.min(104, (width - gutter - text) / lanes));
+    this.pitch = Math.max(18, Math.min(96, (width - gutter - text) / lanes));
     this.textX = gutter + this.pitch * lanes + 10;
   }
 
-  laneX(lane) { return this.gutter + this.pitch * (lane + 0.5); }
+  laneX(lane) { return this.gutter + this.pitch * (this.place.get(lane) + 0.5); }
 
   paint() {
     const view = this.scroller.clientHeight, width = this.scroller.clientWidth, c = fit(this.canvas, width, view);
@@ -126,7 +128,7 @@ class Lamport {
   paintBands(c, first, last, top, view) {
     if (!this.count) return;
     const height = this.height, thick = Math.min(12, this.pitch * 0.3);
-    for (let lane = 0; lane < this.events.lanes.length; lane++) {
+    for (const lane of this.lanes) {
       const x = this.laneX(lane), begin = this.eventAt(first), end = this.eventAt(last);
       c.fillStyle = STYLE.line;
       c.fillRect(x - 0.5, 0, 1, Math.min(view, this.count * height));
@@ -172,7 +174,7 @@ class Lamport {
       c.globalAlpha = 1;
     }
     this.paintMessage(c, template, middle);
-    if (height >= 12) this.paintWords(c, row, index, template, middle, proof);
+    if (height >= 12) this.paintWords(c, row, index, template, middle, proof, width);
     else if (proof || template.marks & FAULT) {
       c.fillStyle = proof ? STYLE.bad : STYLE.fault;
       diamond(c, this.gutter - 8, middle, 4);
@@ -180,11 +182,13 @@ class Lamport {
   }
 
   paintMessage(c, template, y) {
+    if (!this.place.has(template.lane)) return;
     const x = this.laneX(template.lane), size = this.height >= 12 ? 3 : Math.max(1, this.height / 4);
-    const colour = template.marks & FAULT ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
+    const colour = template.marks & (FAULT | EFFECT) ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
     c.strokeStyle = c.fillStyle = colour;
     c.lineWidth = this.height >= 12 ? 1.2 : 0.7;
     for (const lane of template.to) {
+      if (!this.place.has(lane)) continue;
       const goal = this.laneX(lane), way = Math.sign(goal - x);
       c.beginPath();
       c.moveTo(x, y);
@@ -214,10 +218,14 @@ class Lamport {
     c.fill();
   }
 
-  paintWords(c, row, index, template, y, proof) {
+  paintWords(c, row, index, template, y, proof, width) {
     const size = this.height >= 16 ? 12 : 10, events = this.events;
     c.font = `${size - 1}px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace`;
     const before = row > 0 ? events.times[this.eventAt(row - 1)] : -1, ns = events.times[index];
+    if (before >= 0 && ns !== before) { // time has passed
+      c.fillStyle = STYLE.line;
+      c.fillRect(0, Math.round(y - this.height / 2), width, 1);
+    }
     c.textAlign = "right";
     c.fillStyle = STYLE.muted;
     if (ns !== before || index === this.selected || row === Math.floor(this.topPixel / this.height) + 1) {
@@ -230,7 +238,14 @@ class Lamport {
     c.font = `${template.marks & (FAULT | BAD) || proof ? "600 " : ""}${size}px system-ui, sans-serif`;
     c.textAlign = "left";
     const lane = events.lanes[template.lane];
-    c.fillStyle = template.marks & FAULT ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
-    c.fillText(`${lane}: ${events.text(index)}`, this.textX, y);
+    c.fillStyle = template.marks & (FAULT | EFFECT) ? STYLE.fault : template.marks & BAD ? STYLE.bad : STYLE.ink;
+    const heavy = template.marks & (FAULT | BAD) || proof ? 1.12 : 1;
+    c.fillText(fitting(`${lane}: ${events.text(index)}`, width - this.textX - 6, size * heavy), this.textX, y);
   }
+}
+
+// Roughly what fits: measuring every text exactly would cost more than drawing it.
+function fitting(text, width, size) {
+  const most = Math.floor(width / (size * 0.53));
+  return text.length > most ? `${text.slice(0, Math.max(1, most - 1))}…` : text;
 }

@@ -47,6 +47,8 @@ async function start() {
   const events = new Events(packed.timeline);
   timeline = new TimelineView(events);
   fillFilter(events);
+  const hidden = events.lanes.length - timeline.diagram.lanes.length;
+  if (hidden) byId("hidden").textContent = `${hidden} quiet lanes are not drawn; the filter shows their events.`;
   document.addEventListener("click", (event) => {
     const link = event.target.closest && event.target.closest("a[href^='#e']");
     const match = link && /^#e(\d+)$/.exec(link.getAttribute("href"));
@@ -65,7 +67,7 @@ async function start() {
   const repaint = () => { readStyle(); timeline.redraw(); REPAINT.forEach((draw) => draw()); };
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
   if (location.hash) followHash();
-  else if (DATA.evidence.length) timeline.goTo(events.index(DATA.evidence[0]));
+  else if (events.has(DATA.start)) timeline.goTo(events.index(DATA.start));
   inIdle(devices.count ? [
     () => devices.fillTable(byId("devices-table"), byId("devices-more")),
     () => devices.paintMaps(byId("maps")),

@@ -10,6 +10,9 @@ class Overview {
     this.view = [0, 0];
     this.labels = 92;
     this.lane = 15;
+    this.lanes = shownLanes(events);
+    this.picture = document.createElement("canvas"); // bands and axis, drawn again only when the window changes
+    this.drawn = "";
     this.draw = onFrame(() => this.paint());
     this.listen();
   }
@@ -55,23 +58,37 @@ class Overview {
   x(ns) { return this.labels + ((ns - this.from) / (this.to - this.from)) * (this.width - this.labels - 12); }
   timeAt(x) { return this.from + ((x - this.labels) / (this.width - this.labels - 12)) * (this.to - this.from); }
 
+  repaint() {
+    this.drawn = "";
+    this.draw();
+  }
+
   paint() {
-    const lanes = this.events.lanes;
     this.width = this.canvas.parentElement.clientWidth;
-    const height = 26 + lanes.length * this.lane + 20, c = fit(this.canvas, this.width, height);
-    c.font = "11px system-ui, sans-serif";
-    c.textBaseline = "middle";
-    lanes.forEach((name, lane) => this.paintLane(c, name, lane));
-    this.paintMarks(c, height);
-    this.paintAxis(c, height);
+    if (!this.width) return;
+    const height = 26 + this.lanes.length * this.lane + 20, state = `${this.from} ${this.to} ${this.width}`;
+    if (state !== this.drawn) {
+      this.drawn = state;
+      this.paintAll(fit(this.picture, this.width, height), height);
+    }
+    const c = fit(this.canvas, this.width, height);
+    c.drawImage(this.picture, 0, 0, this.width, height);
     const left = this.x(this.view[0]), right = Math.max(left + 2, this.x(this.view[1]));
     c.strokeStyle = STYLE.select;
     c.lineWidth = 1.5;
     c.strokeRect(left - 1, 22, right - left + 2, height - 42);
   }
 
-  paintLane(c, name, lane) {
-    const y = 26 + lane * this.lane, bands = this.events.bands[lane], end = Math.ceil(this.x(this.to));
+  paintAll(c, height) {
+    c.font = "11px system-ui, sans-serif";
+    c.textBaseline = "middle";
+    this.lanes.forEach((lane, place) => this.paintLane(c, lane, 26 + place * this.lane));
+    this.paintMarks(c, height);
+    this.paintAxis(c, height);
+  }
+
+  paintLane(c, lane, y) {
+    const name = this.events.lanes[lane], bands = this.events.bands[lane], end = Math.ceil(this.x(this.to));
     c.fillStyle = STYLE.muted;
     c.textAlign = "right";
     c.fillText(name.length > 14 ? `${name.slice(0, 13)}…` : name, this.labels - 8, y + this.lane / 2);
@@ -79,18 +96,36 @@ class Overview {
       this.paintTicks(c, lane, y);
       return;
     }
-    let run = this.labels, colour = "";
-    for (let x = this.labels; x <= end; x++) {
-      const index = this.events.at(this.timeAt(x + 0.5)), state = index < 0 ? "" : this.events.state(lane, index);
-      const next = x === end || !state ? "" : feeling(state);
-      if (next !== colour) {
-        if (colour && colour !== "gone") {
-          c.fillStyle = STYLE[colour];
-          c.fillRect(run, y + 2, x - run, this.lane - 4);
-        }
-        run = x;
-        colour = next;
+    let band = this.events.band(lane, this.events.at(this.from));
+    for (let x = this.labels; x < end; x++) {
+      const from = this.timeAt(x), to = this.timeAt(x + 1), shares = {};
+      for (let at = Math.max(0, band); at < bands.starts.length; at++) {
+        const begin = this.events.times[bands.starts[at]];
+        if (begin >= to) break;
+        band = at;
+        const until = at + 1 < bands.starts.length ? this.events.times[bands.starts[at + 1]] : this.events.end;
+        const kind = feeling(bands.states[at]), lasts = Math.min(to, until) - Math.max(from, begin);
+        if (lasts > 0 || (kind === "bad" && begin >= from)) shares[kind] = (shares[kind] || 0) + Math.max(0, lasts);
       }
+      this.paintPixel(c, x, y, shares, to - from);
+    }
+  }
+
+  // One pixel column of a band: what is broken fills it whole, all else by its share of the time.
+  paintPixel(c, x, y, shares, whole) {
+    const tall = this.lane - 4;
+    if (shares.bad !== undefined) {
+      c.fillStyle = STYLE.bad;
+      c.fillRect(x, y + 2, 1, tall);
+      return;
+    }
+    let top = y + 2 + tall;
+    for (const kind of ["work", "move", "other", "quiet"]) {
+      const part = Math.min(top - y - 2, ((shares[kind] || 0) / whole) * tall);
+      if (part <= 0) continue;
+      c.fillStyle = STYLE[kind];
+      c.fillRect(x, top - part, 1, part);
+      top -= part;
     }
   }
 

@@ -13,14 +13,32 @@ class Parameters {
     const real = column.filter((value) => value !== null && Math.abs(value) < 1e30);
     const lost = column.filter((value) => value !== null && Math.abs(value) >= 1e30).length;
     const fails = this.devices.failed.filter((numbers) => numbers.includes(test.number)).length;
+    const odd = this.odd(test, column);
     const notes = [`${real.length} values`, fails ? `✕ ${fails} failed` : "✓ none failed"];
     if (lost) notes.push(`${lost} without a reading`);
     const card = el("article", { class: "parameter" }, el("h3", {}, test.name),
       el("p", { class: fails ? "is-bad" : "quiet" }, notes.join(" · ")));
     if (real.length) card.append(this.histogram(test, real), this.numbers(test, real));
-    const follows = this.follows(column);
+    if (odd) card.append(el("p", { class: "is-odd" }, odd));
+    const follows = this.follows(column, test.number);
     if (follows) card.append(el("p", { class: "quiet" }, follows));
     return card;
+  }
+
+  // Values and fail flags that contradict each other: a finding about the program, not about the devices.
+  odd(test, column) {
+    let flagged = 0, silent = 0;
+    column.forEach((value, i) => {
+      if (value === null || Math.abs(value) > 1e30) return;
+      const out = (test.low !== null && value < test.low) || (test.high !== null && value > test.high);
+      const failed = this.devices.failed[i].includes(test.number);
+      if (failed && !out) flagged++;
+      if (out && !failed) silent++;
+    });
+    const told = [];
+    if (flagged) told.push(`${flagged} of these values are within the limits, and the program calls them failed all the same.`);
+    if (silent) told.push(`${silent} of these values are outside the limits, and the program does not call them failed.`);
+    return told.join(" ");
   }
 
   range(test, values) {
@@ -40,22 +58,25 @@ class Parameters {
 
   histogram(test, values) {
     const [low, high] = this.range(test, values), width = 336, height = 84, counts = new Array(BARS).fill(0);
+    const bad = new Array(BARS).fill(0), good = (value) => (test.low === null || value >= test.low) && (test.high === null || value <= test.high);
     let under = 0, over = 0;
     for (const value of values) {
       const bar = Math.floor(((value - low) / (high - low)) * BARS);
       if (bar < 0) under++;
       else if (bar > BARS || (bar === BARS && value > high)) over++;
-      else counts[Math.min(BARS - 1, bar)]++;
+      else {
+        counts[Math.min(BARS - 1, bar)]++;
+        if (!good(value)) bad[Math.min(BARS - 1, bar)]++;
+      }
     }
     const most = Math.max(1, ...counts), x = (value) => ((value - low) / (high - low)) * width;
     const picture = svg("svg", { viewBox: `0 0 ${width} ${height + 16}`, role: "img", class: "histogram" });
     picture.append(svg("title", {}, `${test.name}: ${values.length} values between ${number(min(values), test.units)} and ${number(max(values), test.units)}`));
-    const good = (value) => (test.low === null || value >= test.low) && (test.high === null || value <= test.high);
     counts.forEach((count, bar) => {
       if (!count) return;
-      const tall = Math.max(2, (count / most) * (height - 8)), middle = low + ((bar + 0.5) / BARS) * (high - low);
+      const tall = Math.max(2, (count / most) * (height - 8));
       picture.append(svg("rect", { x: (bar * width) / BARS + 0.5, y: height - tall, width: width / BARS - 1, height: tall,
-        class: good(middle) ? "bar" : "bar-bad" }));
+        class: bad[bar] * 2 > count ? "bar-bad" : "bar" }));
     });
     for (const limit of [test.low, test.high]) {
       if (limit === null || x(limit) < 0 || x(limit) > width) continue;
@@ -76,14 +97,15 @@ class Parameters {
     return list;
   }
 
-  // The true value that this test follows best, if any, by the correlation over all devices.
-  follows(column) {
+  // The true value that this test follows best, if any, by the correlation over the devices that pass it.
+  follows(column, test) {
+    const sound = column.map((value, i) => (this.devices.failed[i].includes(test) ? null : value));
     let best = "", most = 0;
     for (const [name, truth] of Object.entries(this.devices.true)) {
-      const r = correlation(column, truth);
+      const r = correlation(sound, truth);
       if (Math.abs(r) > Math.abs(most)) { most = r; best = name; }
     }
-    return Math.abs(most) > 0.5 ? `Follows the devices' true ${best} (correlation ${most.toFixed(3)}).` : "";
+    return Math.abs(most) > 0.8 ? `Among devices that pass it, it follows their true ${best} (correlation ${most.toFixed(3)}).` : "";
   }
 }
 
@@ -95,5 +117,5 @@ function correlation(a, b) {
     n++; sa += x; sb += y; saa += x * x; sbb += y * y; sab += x * y;
   }
   const va = n * saa - sa * sa, vb = n * sbb - sb * sb;
-  return n > 3 && va > 0 && vb > 0 ? (n * sab - sa * sb) / Math.sqrt(va * vb) : 0;
+  return n >= 8 && va > 0 && vb > 0 ? (n * sab - sa * sb) / Math.sqrt(va * vb) : 0;
 }

@@ -36,7 +36,7 @@ class TimelineView {
   proofs() { return this.stops.length ? this.stops : this.events.marked; }
 
   redraw() {
-    this.overview.draw();
+    this.overview.repaint();
     this.diagram.resize();
   }
 
@@ -96,8 +96,12 @@ class TimelineView {
       if (round !== this.round) return;
       const stop = Math.min(this.events.length, at + 8000);
       for (; at < stop; at++) if (wanted(at) && fits(at)) found.push(at);
+      if (at < this.events.length) {
+        byId("hits").textContent = `${found.length} found so far`;
+        setTimeout(slice, 0);
+        return;
+      }
       byId("hits").textContent = `${found.length} of ${this.events.length} events`;
-      if (at < this.events.length) { setTimeout(slice, 0); return; }
       this.hits = found;
       this.diagram.show(Int32Array.from(found));
     };
@@ -130,9 +134,9 @@ class TimelineView {
     const width = byId("rows").clientWidth, pitch = this.diagram.pitch, c = fit(this.head, width, 40);
     c.textAlign = "center";
     c.textBaseline = "middle";
-    this.events.lanes.forEach((name, lane) => {
-      const x = this.diagram.laneX(lane), state = this.events.state(lane, index);
-      c.font = "600 11px system-ui, sans-serif";
+    this.diagram.lanes.forEach((lane) => {
+      const name = this.events.lanes[lane], x = this.diagram.laneX(lane), state = this.events.state(lane, index);
+      c.font = `600 ${pitch < 60 ? 10 : 11}px system-ui, sans-serif`;
       c.fillStyle = STYLE.ink;
       c.fillText(cut(c, name, pitch - 4), x, 12);
       c.font = "10px system-ui, sans-serif";

@@ -1,0 +1,42 @@
+"""Puts the shim in place, in the one order that works: before the standard library, then the wire, then the rest."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import baton, children, clocks, control, entropy, locks, polling, sockets
+
+# Modules that keep references to what is replaced; a .pth file may have imported them before us.
+_KEEPERS = (
+    "threading", "queue", "socket", "selectors", "subprocess", "random", "tempfile", "datetime", "_datetime",
+    "concurrent.futures", "asyncio", "logging", "functools", "uuid", "secrets", "_strptime", "sched",
+    "multiprocessing",
+)  # fmt: skip
+
+
+def install() -> None:
+    """Replace the C layer, report to the simulator and stop until it says RUN."""
+    entropy.fix_addresses()
+    early = [name for name in _KEEPERS if name in sys.modules]
+    for name in early:
+        del sys.modules[name]
+    locks.install()
+    clocks.install()
+    polling.install()
+    children.install()
+    environ = os.environ
+    settings = control.connect(
+        environ["DRYCELL_LOCKSTEP"], environ.get("DRYCELL_TOKEN", ""), environ.get("DRYCELL_NAME", "")
+    )
+    sockets.install(str(settings.get("hostname", "")))
+    baton.tick = int(settings["tick_ns"])
+    clocks.epoch_ns = int(settings["epoch_ns"])
+    clocks.uptime_ns = int(settings["uptime_ns"])
+    entropy.install(settings)
+    clocks.install_datetime()
+    control.install()
+    control.offer_stacks()
+    if early:
+        control.log("early", f"imported before the shim, imported again for the program: {', '.join(early)}")
+    control.first_run()

@@ -1,0 +1,56 @@
+"""The private folder that enters a program's PYTHONPATH, and the environment that goes with it.
+
+Rules: the folder holds the shim and nothing else; programs get an allow-listed environment, so that nothing of the
+machine or of the person at it reaches a program's messages.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from drycell.sim import inject
+
+KEEP = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
+PINNED = {
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "LOGNAME": "drycell",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUNBUFFERED": "1",
+    "TZ": "UTC",
+    "USER": "drycell",
+}
+
+
+def private_folder() -> Path:
+    """The folder with the shim, made once per version of the shim under the user's cache folder."""
+    source = Path(inject.__file__).parent
+    files = sorted([source / "sitecustomize.py", *(source / "shim").glob("*.py")])
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    target = cache / "drycell" / "inject" / digest.hexdigest()[:16]
+    if not target.is_dir():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=target.parent))
+        (draft / "drycell_shim").mkdir()
+        for file in files:
+            place = draft if file.name == "sitecustomize.py" else draft / "drycell_shim"
+            shutil.copyfile(file, place / file.name)
+        try:
+            draft.rename(target)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)  # another run was faster
+    return target
+
+
+def pinned_environment(base: Mapping[str, str], extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a program: allow-listed names of ``base``, fixed values, then ``extra``."""
+    kept = {name: base[name] for name in KEEP if name in base}
+    return kept | PINNED | dict(extra or {})

@@ -1,0 +1,37 @@
+"""Promise about topics: every program keeps to those of its own site.
+
+The programs of a Semi-ATE cell cannot use credentials, so a client id is only a claim; what they did is judged here,
+by the roles that :mod:`drycell.sim.broker.access` derives from the cell.
+"""
+
+from drycell.sim.broker.access import AccessRules, cell_roles
+from drycell.sim.oracles.base import Answer, Oracle, at
+from drycell.sim.oracles.facts import Facts
+
+
+def _kept_to_topics(facts: Facts) -> Answer:
+    sites = sorted({entry["site"] for event in facts.of_kind("contact") for entry in event.fields["sites"]})
+    rules = AccessRules(cell_roles(facts.device_id, sites, facts.handler_id), enforce=False)
+    clients = {event.actor for event in facts.of_kind("connect") if rules.role_of(event.actor)}
+    count = 0
+    for event in facts.of_kind("message", "subscribe"):
+        if event.actor not in clients:
+            continue
+        count += 1
+        breach = rules.breach_publish if event.kind == "message" else rules.breach_subscribe
+        reason = breach(event.actor, event.fields.get("topic") or event.fields["topic_filter"])
+        if reason is not None:
+            return Answer("violated", f"{reason}, and did {at(event)}", (event.seq,))
+    if not count:
+        return Answer("unknown", "no program of the cell connected as a client")
+    return Answer("holds", f"{count} messages and subscriptions of programs stay within their own topics")
+
+
+ACCESS_ORACLES = (
+    Oracle(
+        "programs keep to their topics",
+        "A test program publishes and subscribes to the topics of its own site only.",
+        _kept_to_topics,
+        "a program of the cell connected",
+    ),
+)

@@ -1,0 +1,78 @@
+"""What the scenario itself did to the cell: which sites it concerned, and when it was over. Pure.
+
+Rules
+- A ``fault`` event says that a fault begins, with all its keys; each time it strikes later there is an ``effect``
+  event with the same ``step``, and the ``topic`` when it strikes a message.
+- A fault that chooses messages or answers (it has ``nth``) concerns nobody before it strikes.
+- A fault concerns the site that it names and the one in whose name it speaks (``as``); without any, the whole cell.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from drycell.runtime.protocol.topics import site_of
+from drycell.sim.kernel import Event
+from drycell.sim.kernel.clock import NS_PER_S
+
+WHOLE_CELL = ""
+ENDINGS = frozenset({"kill", "signal", "segfault", "exit", "out_of_memory", "teardown_failure"})
+"""Faults that end a program and do nothing else: whatever is said in its name later is not their doing."""
+FILE_FAULTS = frozenset({"disk_full", "read_only_folder", "leftover_file"})
+"""Faults that hinder the writing of the STDF file while they last."""
+STANDING = frozenset({"disk_full", "read_only_folder", "handler_jam", "tcc_gone"})
+"""Faults that no reset removes: they last for their ``for`` seconds, or for good."""
+HARMLESS = frozenset({"operator_resets"})
+"""Faults that are no fault at all for a cell that works: the operator presses reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """One moment at which the scenario interfered. ``last_ns``: when it is over, None for never."""
+
+    event: Event
+    name: str
+    sites: frozenset[str]
+    topic: str
+    last_ns: int | None
+    armed_only: bool
+
+    def concerns(self, site: str) -> bool:
+        """Whether it concerns ``site``, once it strikes."""
+        return not self.armed_only and (WHOLE_CELL in self.sites or site in self.sites)
+
+    def lasts_at(self, event: Event) -> bool:
+        """Whether it had begun and was not over when ``event`` happened."""
+        return self.event.seq < event.seq and (self.last_ns is None or event.t_ns <= self.last_ns)
+
+
+def strikes(events: Iterable[Event]) -> Sequence[Strike]:
+    """All that the scenario did, out of the ``fault`` and ``effect`` events of a journal, in order."""
+    begun: dict[object, Event] = {}
+    found = []
+    for event in events:
+        name = str(event.fields.get("fault"))
+        if name in HARMLESS or event.fields.get("missed"):
+            continue
+        if event.kind == "fault":
+            begun[event.fields.get("step")] = event
+        origin = begun.get(event.fields.get("step"), event)
+        armed_only = event.kind == "fault" and "nth" in event.fields
+        topic = str(event.fields.get("topic", "")) if event.kind == "effect" else ""
+        found.append(Strike(event, name, _sites(event, origin), topic, _last_ns(event, name), armed_only))
+    return found
+
+
+def _sites(event: Event, origin: Event) -> frozenset[str]:
+    named = {site_of(str(event.fields.get("topic", "")))} - {""}
+    for key in ("site", "as"):
+        for source in (event, origin):
+            if isinstance(source.fields.get(key), int | str):
+                named.add(str(source.fields[key]))
+    return frozenset(named or {WHOLE_CELL})
+
+
+def _last_ns(event: Event, name: str) -> int | None:
+    lasts = event.fields.get("for")
+    if event.kind == "fault" and isinstance(lasts, int | float) and "nth" not in event.fields:
+        return event.t_ns + round(lasts * NS_PER_S)
+    return None if event.kind == "fault" and name in STANDING else event.t_ns

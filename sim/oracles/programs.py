@@ -1,0 +1,202 @@
+"""Promises about test programs as processes: they end well, are silent when dead, leave nothing, and are mourned.
+
+Rules: a program lives from its ``launch`` to its ``exit``; what it sent before its end may still be on the way for
+:data:`IN_FLIGHT_S`; a fault of the scenario on its site in its life excuses how it ended, never what it left.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drycell.sim.kernel import Event
+from drycell.sim.kernel.clock import NS_PER_S
+from drycell.sim.oracles.base import Breach, Case, Oracle, at, cases
+from drycell.sim.oracles.facts import Facts
+
+IN_FLIGHT_S = 0.25
+"""How long after a program's end its last words may still arrive, and its connections may still be open."""
+
+
+@dataclass(slots=True)
+class Life:
+    """One program from launch to exit. ``site`` is its site."""
+
+    site: str
+    launch: Event
+    exit: Event | None = None
+
+
+def lives(facts: Facts) -> list[Life]:
+    """Every program of the run, in the order of their starts."""
+    found: list[Life] = []
+    running: dict[str, Life] = {}
+    for event in facts.of_kind("launch", "exit"):
+        site = event.actor.removeprefix("program")
+        if event.kind == "launch":
+            running[site] = Life(site, event)
+            found.append(running[site])
+        elif site in running:
+            running.pop(site).exit = event
+    return found
+
+
+def _end_well(facts: Facts) -> Iterator[Case]:
+    before: dict[str, int] = {}
+    for life in facts.once(lives):
+        if life.exit is None:
+            continue
+        first_seq, before[life.site] = before.get(life.site, 0), life.exit.seq
+        code = life.exit.fields["exit_code"]
+        wanted = life.exit.fields.get("wanted", False)
+        if code != 0 and not wanted and not facts.fault_between(first_seq, life.exit.seq, life.site):
+            said = life.exit.fields.get("stderr")
+            text = f"the program of site {life.site} ended with {_code(code)}{f' ({said})' if said else ''}"
+            yield Breach(text, life.exit, (life.launch,))
+        else:
+            yield None
+
+
+def _code(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _dead_are_silent(facts: Facts) -> Iterator[Case]:
+    spans: dict[str, list[Life]] = {}
+    for life in facts.once(lives):
+        spans.setdefault(life.site, []).append(life)
+    if not spans:
+        return
+    last: dict[str, Life] = {}
+    start = f"testapp.{facts.device_id}."
+    for heard in facts.messages:
+        event = heard.event
+        if not event.actor.startswith(start) or event.fields.get("will"):
+            continue
+        site = event.actor.removeprefix(start)
+        known = last.get(site)
+        if known is not None and (known.exit is None or event.seq < known.exit.seq):
+            yield None
+            continue
+        there = spans.get(site, [])
+        alive = next((one for one in there if _alive(one, event)), None)
+        if alive is not None:
+            last[site] = alive
+        if alive is not None or facts.tampered(site, event.seq):
+            yield None
+        else:
+            yield Breach(f"the program of site {site} sent {heard.place} {_why_dead(there, event)}", event)
+
+
+def _alive(life: Life, event: Event) -> bool:
+    grace_ns = int(IN_FLIGHT_S * NS_PER_S)
+    return life.launch.seq < event.seq and (life.exit is None or event.t_ns <= life.exit.t_ns + grace_ns)
+
+
+def _why_dead(there: list[Life], event: Event) -> str:
+    before = [life for life in there if life.launch.seq < event.seq]
+    if not before or before[-1].exit is None:
+        return "before it was started"
+    return f"after it had ended {at(before[-1].exit)}: somebody else speaks in its name;"
+
+
+def _nothing_left(facts: Facts) -> Iterator[Case]:
+    """A new start finds the old program gone; a finished lot leaves neither program nor connection."""
+    running: dict[str, Event] = {}
+    open_: dict[str, Event] = {}
+    start = f"testapp.{facts.device_id}."
+    for event in facts.of_kind("launch", "exit", "connect", "disconnect", "lot"):
+        site = event.actor.removeprefix("program")
+        if event.kind == "launch":
+            yield _still_there(running.get(site), event, site)
+            running[site] = event
+        elif event.kind == "exit":
+            running.pop(site, None)
+        elif event.kind == "connect" and event.actor.startswith(start):
+            open_[event.actor] = event
+        elif event.kind == "disconnect":
+            open_.pop(event.actor, None)
+        elif event.kind == "lot":
+            for site, launch in running.items():
+                yield Breach(f"the program of site {site} still ran when the lot was unloaded", event, (launch,))
+            yield None
+    yield from _still_connected(facts, open_, start)
+
+
+def _still_there(before: Event | None, event: Event, site: str) -> Case:
+    if before is None:
+        return None
+    text = f"the program of site {site} was started while the one before was still running: control left an orphan"
+    return Breach(text, event, (before,))
+
+
+def _still_connected(facts: Facts, open_: dict[str, Event], start: str) -> Iterator[Case]:
+    ends = {life.site: life.exit for life in facts.once(lives)}
+    for actor, connect in open_.items():
+        exit_ = ends.get(actor.removeprefix(start))
+        if exit_ is None or connect.seq > exit_.seq or facts.end_ns - exit_.t_ns <= IN_FLIGHT_S * NS_PER_S:
+            continue
+        yield Breach(f"the connection {actor} was never closed although its program had ended", exit_, (connect,))
+
+
+def _lost_are_announced(facts: Facts) -> Iterator[Case]:
+    """Who goes without DISCONNECT has a last will, and the broker publishes it at once (MQTT 3.1.1, 3.1.2.5)."""
+    wills: dict[str, str] = {}
+    published = [event for event in facts.of_kind("message") if event.fields.get("will")]
+    swallowed = {strike.topic for strike in facts.strikes}
+    for event in facts.of_kind("connect", "disconnect"):
+        if event.kind == "connect":
+            wills[event.actor] = event.fields.get("will_topic", "")
+            continue
+        topic = wills.pop(event.actor, "")
+        if event.fields.get("cause") == "disconnect" or not topic:
+            continue
+        if topic in swallowed or any(_is_will(will, topic, event) for will in published):
+            yield None
+        else:
+            cause = event.fields.get("cause")
+            text = f"the connection {event.actor} was lost ({cause}) and the broker did not publish its will"
+            yield Breach(text, event)
+
+
+def _is_will(will: Event, topic: str, lost: Event) -> bool:
+    late_ns = will.t_ns - lost.t_ns
+    return will.fields["topic"] == topic and will.seq > lost.seq and late_ns <= IN_FLIGHT_S * NS_PER_S
+
+
+PROGRAM_ORACLES = (
+    Oracle(
+        "programs end well",
+        "Every test program that ends, ends with exit code 0 unless somebody killed it.",
+        cases(_end_well, held="{count} programs ended as they should", unknown="no program ended"),
+        "a program ended",
+    ),
+    Oracle(
+        "the dead are silent",
+        "Nothing is said in the name of a program before it was started or after it ended, but for its last will.",
+        cases(
+            _dead_are_silent,
+            held="{count} messages of programs came while they lived",
+            unknown="no program that was started said anything",
+        ),
+        "a started program sent a message",
+    ),
+    Oracle(
+        "nothing is left behind",
+        "No program and no connection of one outlives its lot, and none is started beside its predecessor.",
+        cases(
+            _nothing_left,
+            held="{count} starts and unloadings found nothing left of what was before",
+            unknown="no program was started",
+        ),
+        "a program was started",
+    ),
+    Oracle(
+        "lost programs are announced",
+        "When a program goes without DISCONNECT, the broker publishes its last will at once.",
+        cases(
+            _lost_are_announced,
+            held="{count} lost programs were announced by their last will",
+            unknown="no program was lost",
+        ),
+        "a connection with a will ended without DISCONNECT",
+    ),
+)

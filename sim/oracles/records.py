@@ -1,0 +1,162 @@
+"""Promises about the records of one device: their order, and that flags, bins and values agree with each other.
+
+Rules (STDF V4; semi-ate, section 6): the FTR carries the verdict of its test over the outputs before it; 128 failed,
+1 ended by an exception; limits are inclusive and in the unit of RESULT; soft bins 1 to 9 are good devices.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from drycell.sim.oracles.base import Breach, Case, Oracle, cases
+from drycell.sim.oracles.facts import Facts
+from drycell.sim.oracles.results import ENDED, FAILED, INVALID, Output, PartResult, RanTest
+
+GOOD_BINS = range(1, 10)
+
+
+def _in_order(facts: Facts) -> Iterator[Case]:
+    """PIR, for each test its PTR and MPR and then one FTR, PRR; all of one site."""
+    order: dict[int, int] = {}
+    for touchdown in facts.story.touchdowns:
+        for site, results in touchdown.results.items():
+            if touchdown.disturbed(site):
+                continue
+            for result in results:
+                yield _result_in_order(result, order)
+
+
+def _result_in_order(result: PartResult, order: dict[int, int]) -> Case:
+    if result.fault:
+        return Breach(f"the program of site {result.site} sent a result out of order: {result.fault};", result.event)
+    numbers = [test.number for test in result.tests]
+    places = [order.setdefault(number, len(order)) for number in numbers]
+    if places != sorted(places):
+        return Breach(f"the program of site {result.site} ran its tests in another order, {numbers},", result.event)
+    return None
+
+
+def _verdicts(facts: Facts) -> Iterator[Case]:
+    for _, result in facts.story.judged:
+        for test in result.tests:
+            if test.flag & ENDED or not test.outputs:
+                continue
+            outside = next((output for output in test.outputs if not output.inside), None)
+            if (test.flag & FAILED != 0) == (outside is not None):
+                yield None
+            else:
+                yield Breach(_verdict_text(result, test, outside), result.event)
+
+
+def _verdict_text(result: PartResult, test: RanTest, outside: Output | None) -> str:
+    who = f"the program of site {result.site} says test {test.number} of part {result.part}"
+    if outside is None:
+        return f"{who} failed, but all its values are within their limits"
+    return f"{who} passed, but {_shown(outside)}"
+
+
+def _shown(output: Output) -> str:
+    values = [f"{value:g}" for value in output.values]
+    shown = ", ".join(values[:5]) + (", ..." if len(values) > 5 else "")
+    where = "within" if output.inside else "not within"
+    return f"{output.name} = {shown} is {where} {output.low} to {output.high}"
+
+
+def _flags(facts: Facts) -> Iterator[Case]:
+    for _, result in facts.story.judged:
+        for test in result.tests:
+            for output in test.outputs:
+                if output.flag & INVALID or test.flag & ENDED:
+                    continue
+                if (output.flag & FAILED != 0) != output.inside:
+                    yield None
+                    continue
+                said = "failed" if output.flag & FAILED else "passed"
+                who = f"the program of site {result.site}, part {result.part}"
+                yield Breach(f"{who}: TEST_FLG says {said}, but {_shown(output)}", result.event)
+
+
+def _parts(facts: Facts) -> Iterator[Case]:
+    """PART_FLG, NUM_TEST and bins follow from the tests and from the bin table of the lot."""
+    tables = _BinTables(facts)
+    for touchdown, result in facts.story.judged:
+        stopped = result.failing is not None and bool(touchdown.option("stop_on_fail"))
+        text = _part_text(result, tables.at(result.event.seq), stopped)
+        yield Breach(f"the program of site {result.site}, part {result.part}: {text}", result.event) if text else None
+
+
+def _part_text(result: PartResult, hard_bins: Mapping[int, int], stopped: bool) -> str:
+    failing = result.failing
+    good_bin = result.soft_bin in GOOD_BINS
+    if good_bin and failing is not None:
+        return f"soft bin {result.soft_bin} is for good devices, but test {result.tests[failing].number} failed"
+    if not good_bin and failing is None and result.tests:
+        return f"soft bin {result.soft_bin} is for failed devices, but no test failed"
+    hard_bin = hard_bins.get(result.soft_bin)
+    if hard_bins and hard_bin != result.hard_bin:
+        return f"soft bin {result.soft_bin} belongs to hard bin {hard_bin}, not {result.hard_bin}"
+    if stopped:
+        return ""  # what stop_on_fail does to the flags is another promise
+    if result.passed != (failing is None):
+        said = "passed" if result.passed else "failed"
+        return f"PART_FLG {result.part_flag} says {said}, its tests say otherwise"
+    if result.num_test not in (-1, result.outputs):
+        return f"NUM_TEST is {result.num_test}, but it has {result.outputs} results"
+    return ""
+
+
+class _BinTables:
+    """Soft bin -> hard bin as the programs know it, from ``loadTest`` and ``sethbin``."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._changes = list(_changes(facts))
+        self._now: dict[int, int] = {}
+
+    def at(self, seq: int) -> Mapping[int, int]:
+        """The table when event ``seq`` happened; ask in order."""
+        while self._changes and self._changes[0][0] < seq:
+            _, fresh, table = self._changes.pop(0)
+            self._now = {**({} if fresh else self._now), **table}
+        return self._now
+
+
+def _changes(facts: Facts) -> Iterator[tuple[int, bool, dict[int, int]]]:
+    for heard in facts.heard("Control/cmd", "TestApp/cmd"):
+        content = heard.content or {}
+        try:
+            if content.get("command") == "loadTest":
+                table: Mapping[str, Any] = content["testapp_params"]["bin_table"]
+                yield heard.event.seq, True, {int(soft): int(hard) for hard, softs in table.items() for soft in softs}
+            elif content.get("command") == "sethbin":
+                yield heard.event.seq, False, {int(content["sbin"]): int(content["hbin"])}
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            continue
+
+
+RECORD_ORACLES = (
+    Oracle(
+        "records are in order",
+        "A result is PIR, then for each test its PTR and MPR and one FTR, then PRR, all of its own site; tests keep "
+        "their order.",
+        cases(_in_order, held="{count} results have their records in order", unknown="no result came"),
+        "a result in a touchdown",
+    ),
+    Oracle(
+        "tests follow their limits",
+        "A test fails exactly when one of its values lies outside the limits in its record.",
+        cases(_verdicts, held="{count} tests agree with their limits", unknown="no test with values was reported"),
+        "a test with values that did not end by an exception",
+    ),
+    Oracle(
+        "flags follow the limits",
+        "TEST_FLG of each PTR and MPR says failed exactly when its value lies outside its limits.",
+        cases(_flags, held="{count} values have the right flag", unknown="no value was reported"),
+        "a valid PTR or MPR",
+        ambient=False,
+    ),
+    Oracle(
+        "devices follow their tests",
+        "Soft bin, hard bin, PART_FLG and NUM_TEST follow from the device's tests and the lot's bin table.",
+        cases(_parts, held="{count} devices have the flag and bins of their tests", unknown="no device was tested"),
+        "a result with a PRR",
+    ),
+)

@@ -1,0 +1,165 @@
+"""Promise about measured values: what a program reports is what its meter told it in this touchdown.
+
+Rules
+- Which output reports which answer is learnt from the run: an output whose value equals a certain number of a certain
+  answer in at least half of the touchdowns in which that question was asked is a reading, and must always be.
+- A number told more than twice for one device (zero, for one without contact) teaches nothing.
+- An output that never equals an answer for its own device, but in half of the touchdowns or more one for the device
+  before, is stale from the start.
+- A value that is any other number told for the same device (a minimum, a maximum) is not judged, nor is an output
+  that is no reading (a mean), nor a test that ended early.
+- Numbers are compared to nine significant digits, scaled by RES_SCAL.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from drycell.sim.kernel import Event
+from drycell.sim.oracles.base import Breach, Case, Oracle, cases
+from drycell.sim.oracles.facts import Facts
+from drycell.sim.oracles.results import ENDED, INVALID, PartResult
+from drycell.sim.oracles.touchdowns import Touchdown, question
+
+Key = tuple[str, int, int]
+"""A number told by a meter: the question without its site, its how-manieth time, the place in the answer."""
+SHARE = 0.5
+AMBIGUOUS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    """One result with what was told for it and what it reports: output and place -> number as text."""
+
+    touchdown: Touchdown
+    result: PartResult
+    told: Mapping[Key, str]
+    values: Mapping[tuple[str, int], str]
+
+
+def _text(value: float) -> str:
+    return f"{value:.9g}"
+
+
+def _told(asks: Sequence[Event]) -> dict[Key, str]:
+    times: Counter[str] = Counter()
+    found: dict[Key, str] = {}
+    for event in asks:
+        asked = question(str(event.fields.get("line")))[1]
+        times[asked] += 1
+        for place, number in enumerate(str(event.fields.get("answer")).split(",")):
+            try:
+                found[asked, times[asked], place] = _text(float(number))
+            except ValueError:
+                break
+    return found
+
+
+def _values(result: PartResult) -> dict[tuple[str, int], str]:
+    found = {}
+    for test in result.tests:
+        if test.flag & ENDED:
+            continue
+        for output in test.outputs:
+            if output.flag & INVALID:
+                continue
+            for place, value in enumerate(output.values):
+                found[output.name, place] = _text(value * 10.0**output.scale if output.scale else value)
+    return found
+
+
+def _reported(facts: Facts) -> list[_Reported]:
+    found = []
+    for touchdown, result in facts.story.judged:
+        asks = [e for e in touchdown.asks.get(result.site, ()) if e.seq < result.event.seq]
+        if asks:
+            found.append(_Reported(touchdown, result, _told(asks), _values(result)))
+    return found
+
+
+def _learn(reported: Sequence[_Reported]) -> dict[tuple[str, int], list[Key]]:
+    """Output and place -> the questions it is a reading of."""
+    asked: Counter[Key] = Counter()
+    matches: dict[tuple[str, int], Counter[Key]] = defaultdict(Counter)
+    for one in reported:
+        by_number: dict[str, list[Key]] = defaultdict(list)
+        for key, number in one.told.items():
+            by_number[number].append(key)
+        asked.update(one.told.keys())
+        for name, value in one.values.items():
+            keys = by_number.get(value, ())
+            if 0 < len(keys) <= AMBIGUOUS:
+                matches[name].update(keys)
+    readings: dict[tuple[str, int], list[Key]] = {}
+    for name, counts in matches.items():
+        best = max(counts.items(), key=lambda item: item[1] / asked[item[0]])
+        if best[1] >= SHARE * asked[best[0]]:
+            readings[name] = [best[0]]
+    return readings
+
+
+def _own_values(facts: Facts) -> Iterator[Case]:
+    reported = _reported(facts)
+    readings = _learn(reported)
+    before: dict[str, _Reported] = {}
+    stale: Counter[tuple[str, int]] = Counter()
+    followers = 0
+    for one in reported:
+        yield from _judge(one, readings, before, reported)
+        last = before.get(one.result.site)
+        if last is not None:
+            followers += 1
+            old = set(last.told.values()) - set(one.told.values())
+            stale.update(name for name, value in one.values.items() if name not in readings and value in old)
+        before[one.result.site] = one
+    for name, times in stale.items():
+        if times >= 2 and times >= SHARE * followers:
+            text = f"{times} of {followers} times {name[0]} was a value of the device before on its site; last result"
+            yield Breach(text, reported[-1].result.event)
+
+
+def _judge(
+    one: _Reported,
+    readings: Mapping[tuple[str, int], Sequence[Key]],
+    before: Mapping[str, _Reported],
+    reported: Sequence[_Reported],
+) -> Iterator[Case]:
+    for name, value in one.values.items():
+        told = [one.told[key] for key in readings.get(name, ()) if key in one.told]
+        if not told:
+            continue
+        if value == told[0]:
+            yield None
+            continue
+        if value in one.told.values():
+            continue
+        who = f"the program of site {one.result.site} reported {name[0]} = {value} for part {one.result.part}"
+        text, others = _whose(one, readings[name][0], value, before, reported)
+        yield Breach(f"{who}; the meter had told it {told[0]}{text}", one.result.event, others)
+
+
+def _whose(
+    one: _Reported, key: Key, value: str, before: Mapping[str, _Reported], reported: Sequence[_Reported]
+) -> tuple[str, tuple[Event, ...]]:
+    """To whom the reported value really belongs, for the sentence and the proof."""
+    last = before.get(one.result.site)
+    if last is not None and last.told.get(key) == value:
+        return f" ({value} is of part {last.result.part}, the device before)", (last.result.event,)
+    for other in reported:
+        if other.touchdown is one.touchdown and other is not one and other.told.get(key) == value:
+            return f" ({value} is of part {other.result.part} on site {other.result.site})", (other.result.event,)
+    return "", (one.touchdown.event,)
+
+
+VALUE_ORACLES = (
+    Oracle(
+        "values are of this device",
+        "A value read from a meter is reported as the meter told it for this device in this touchdown.",
+        cases(
+            _own_values,
+            held="{count} values are what the meter told in the same touchdown",
+            unknown="no reported value could be traced to a meter",
+        ),
+        "a reported value that is a reading: in half of the touchdowns or more it equals the same answer",
+    ),
+)

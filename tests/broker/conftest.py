@@ -1,0 +1,8 @@
+"""Makes ``tests.broker.support`` importable also when pytest is not started with ``python -m``."""
+
+import sys
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parents[2])
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)

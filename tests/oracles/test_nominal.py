@@ -1,0 +1,143 @@
+"""A cell without defects keeps every promise, whatever its shape; a promise that was not put to the test is unknown."""
+
+import random
+
+import pytest
+
+from drycell.sim.oracles import ORACLES
+from tests.oracles.support import fly, judge_nothing
+
+KILL = {"kill": {"site": 0}}
+RESET = {"resets": 2, "reset_after_s": 2}
+OPTIONS = {"stop_on_fail": True, "trigger_on_fail": True, "trigger_on_test": {"active": True, "value": 2}}
+BAD = {"size": 16, "defects": "60%"}
+ON = {"when": {"touchdown": 2}, "do": {"options": OPTIONS}}
+OFF = {"when": {"touchdown": 4}, "do": {"options": {"stop_on_fail": False, "trigger_on_fail": False}}}
+
+SHAPES = {
+    "one site": {"cell": {"sites": 1}},
+    "two sites": {},
+    "four sites": {"cell": {"sites": 4}, "devices": {"size": 10}},
+    "sites that are not counted from 0": {"cell": {"sites": [3, 7], "layout": {3: [0, 0], 7: [0, 1]}}},
+    "a prober with two wafers": {
+        "cell": {
+            "sites": 4,
+            "handler": {"kind": "prober", "wafer": {"columns": 4, "rows": 4, "change_time_s": 1}},
+        },
+        "devices": {"size": 20},
+    },
+    "retests": {"cell": {"handler": {"retest_bins": [2, 3, 4, 5], "retests": 2}}, "devices": BAD},
+    "options that change": {"devices": BAD, "timeline": [ON, OFF]},
+    "a bin moved and a parameter set": {
+        "devices": BAD,
+        "timeline": [
+            {"when": {"touchdown": 2}, "do": {"operator": {"bin": {"soft": 12, "hard": 7}}}},
+            {"when": {"touchdown": 3}, "do": {"operator": {"parameter": {"name": "iq_1.vin", "value": 4.5}}}},
+        ],
+    },
+    "a slow peripheral": {"cell": {"peripherals": {"Temperature": {"latency_s": 4.9}}}},
+    "a crash and a reset": {"cell": {"operator": RESET}, "timeline": [{"when": {"part": 3}, "do": KILL}]},
+    "a crash in testing and a reset": {
+        "cell": {"operator": RESET},
+        "timeline": [{"when": {"site": 0, "says": "testing", "nth": 2}, "do": KILL}],
+    },
+    "a crash while loading and a reset": {"cell": {"operator": RESET}, "timeline": [{"at": "0.2s", "do": KILL}]},
+    "a crash that nobody resets": {"timeline": [{"when": {"part": 3}, "do": KILL}]},
+    "a silent peripheral": {"cell": {"peripherals": {}, "operator": RESET}, "limits": {"virtual_s": 60}},
+    "other timeouts": {"cell": {"timeouts": {"results_s": 1, "testing_s": 0.5, "loading_s": 2}}},
+}
+CANNOT_BE_KEPT = {
+    "a crash that nobody resets": {"lot completes"},
+    "a silent peripheral": {"lot completes", "the cell comes back"},
+}
+"""What the people of the floor, who are no program, make impossible."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_cell_without_defects_breaks_no_promise(shape, tmp_path):
+    found = fly(tmp_path / "run", **SHAPES[shape])
+    assert found.violated == CANNOT_BE_KEPT.get(shape, set()), found.texts()
+
+
+def test_every_oracle_holds_in_some_run_without_defects(tmp_path):
+    held = set()
+    for number, changes in enumerate(SHAPES.values()):
+        verdicts = fly(tmp_path / str(number), **changes).verdicts
+        held |= {name for name, verdict in verdicts.items() if verdict == "holds"}
+    assert held == set(ORACLES)
+
+
+UNTOUCHED = {"limits": {"virtual_s": 0.3}}
+"""The run is over before any program is idle: nothing was tested."""
+CALM = {
+    *("options go out with next", "triggers follow the options", "stop on fail stops"),
+    *("stopped devices are failed devices", "lost programs are announced", "crashes end in soft error"),
+    *("soft errors say why", "the cell comes back"),
+}
+"""What only trouble or options put to the test."""
+FROM_THE_START = {
+    "lot completes",
+    "deadlines are kept",
+    "nothing is left behind",
+    *(f"{role} states follow the table" for role in ("master", "control", "handler")),
+}
+"""What the first events of any run put to the test."""
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_an_oracle_is_unknown_on_an_empty_journal(name):
+    result = judge_nothing().results[name]
+    assert (result.verdict, result.evidence) == ("unknown", ()) and result.text
+
+
+def test_nothing_is_known_of_devices_before_one_was_tested(tmp_path):
+    verdicts = fly(tmp_path / "run", **UNTOUCHED).verdicts
+    assert {name for name, verdict in verdicts.items() if verdict != "unknown"} <= FROM_THE_START
+
+
+def test_without_trouble_and_options_nothing_is_known_of_how_they_are_handled(tmp_path):
+    verdicts = fly(tmp_path / "run").verdicts
+    assert {name for name, verdict in verdicts.items() if verdict == "unknown"} == {*CALM, "stdf is recoverable"}
+
+
+def test_a_fault_that_nobody_resets_leaves_the_lot_incomplete_and_nothing_else_broken(tmp_path):
+    found = fly(tmp_path / "run", **SHAPES["a crash that nobody resets"])
+    assert found.violated == {"lot completes"}
+    assert found.verdicts["crashes end in soft error"] == "holds"
+    assert found.results["the cell comes back"].text == "nobody pressed reset after the scenario's kill"
+
+
+def test_the_opt_in_oracles_are_judged_only_when_named(tmp_path):
+    ambient = {name for name, oracle in ORACLES.items() if oracle.ambient}
+    assert set(ORACLES) - ambient == {"flags follow the limits", "stopped devices are failed devices"}
+    assert set(fly(tmp_path / "run", expect=["lot completes"]).verdicts) == ambient
+
+
+def a_shape(seed):
+    """A random cell without defects, the same for the same seed."""
+    draw = random.Random(seed)
+    sites = draw.choice([1, 2, 4])  # the load boards of the demo program
+    handler = {"index_time_s": draw.choice([0.0, 0.1, 0.3])}
+    if draw.random() < 0.4:
+        handler |= {"retest_bins": draw.sample([2, 3, 4, 5], 2), "retests": draw.randint(1, 3)}
+    if draw.random() < 0.2:
+        handler |= {"kind": "prober", "wafer": {"columns": draw.randint(2, 5), "rows": draw.randint(2, 5)}}
+    timeline = []
+    for touchdown in sorted(draw.sample(range(1, 7), draw.randint(0, 3))):
+        option = draw.choice([{"stop_on_fail": True}, {"stop_on_fail": False}, {"trigger_on_fail": True},
+                              {"trigger_on_test": {"active": True, "value": draw.randint(1, 4)}}])  # fmt: skip
+        timeline.append({"when": {"touchdown": touchdown}, "do": {"options": option}})
+    return {
+        "seed": seed,
+        "cell": {"sites": sites, "handler": handler},
+        "devices": {"size": draw.randint(1, 12), "defects": draw.choice(["0%", "16%", "60%"])},
+        "timeline": timeline,
+    }
+
+
+@pytest.mark.parametrize("tens", range(30))
+def test_three_hundred_random_cells_break_no_promise(tens, tmp_path):
+    for seed in range(10 * tens, 10 * tens + 10):
+        found = fly(tmp_path / str(seed), **a_shape(seed))
+        assert not found.violated, (seed, found.texts())
+        assert found.verdicts["lot completes"] == found.verdicts["stdf agrees"] == "holds"

@@ -1,0 +1,101 @@
+"""Write docs/oracles.md: its tables come from the registry and from what each mutant trips."""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+PAGE = Path(__file__).parents[2] / "docs" / "oracles.md"
+HEAD = """# Oracles
+
+An oracle is a promise and a pure function that judges a finished run by it. It reads the journal, and the lot's STDF
+file where it says so; it never looks into a live cell. Its answer is
+
+- `holds`: its precondition was reached (the sentence says how often) and the promise was kept every time,
+- `violated`: one sentence says what happened, where, when and by whose fault, and names the events that prove it,
+- `unknown`: its precondition was never reached.
+
+```yaml
+expect: [lot completes, one result per device, stdf agrees]
+```
+
+Oracles named under `expect` are required: the run is `violated` when one is violated and `unknown` when one is
+unknown. All *ambient* oracles are judged in every run as well; a violated one makes the run `violated`, an unknown one
+is only listed. The others are judged only when they are named, because the real packages (1.0.17) break them in normal
+operation (see the quirks in [protocol.md](protocol.md)).
+
+## Rules
+
+- A touchdown begins with the handler's contact and ends before the next one. What a device's result, values, options
+  and bins are compared with is always of the same touchdown, so nothing of another device, site or lot passes.
+- Deadlines are those of the protocol tables, or of `cell: {timeouts: ...}` in the scenario.
+- What the scenario itself does is no broken promise. Where a fault (`fault` event) or one of its effects (`effect`
+  event) concerns a site in a touchdown, promises of that site's program about that touchdown are not judged (results,
+  records, values, options, peripherals, result deadline), nor is its next exit code. Promises of everybody else still
+  are: crashes end in soft error, deadlines are kept, the STDF file is recoverable, nothing is left behind, the cell
+  comes back. A fault that waits for its message concerns nobody before it strikes; a result that it delayed or copied
+  is not judged where it arrives.
+- `lot completes` is no promise of a program but what the floor wants: an incomplete lot violates it, whoever caused it.
+- `the cell comes back` asks for a reset by the operator after the faults are over. Without one, and for a fault that
+  never ends (disk full for good), it is unknown.
+- The STDF file may lack results that are malformed, that a fault tampered with, or that came while a fault hindered
+  writing (disk full, read-only folder, leftover file); after such a fault `stdf agrees` is unknown.
+
+## Limits
+
+- A journal knows launches, exits and connections, no process table: a program that detached itself and closed its
+  connection is not seen.
+- Trigger pulses of real programs go to their tester and are not in the journal; they are judged for modelled ones.
+- `values are of this device` learns from the run which output reports which answer of the meter. An output that is
+  computed from several answers is not judged.
+- A program that is late by less than 0.25 s is in time, because real programs run on the wall clock.
+
+## All oracles
+
+"""
+MUTANTS_HEAD = """
+## Mutants
+
+Every oracle is tested by mutants: modelled peers with one defect each, in a modelled cell. This table lists all oracles
+that each mutant trips; the first one is the one it was made for. A test keeps it
+(`python -m tests.oracles.write_page` writes it).
+
+"""
+
+
+def oracles_table() -> str:
+    """One row per oracle, from the registry."""
+    from drycell.sim.oracles import ORACLES
+
+    rows = [f"| `{o.name}` | {o.promise} | {o.needs} | {'yes' if o.ambient else 'no'} |" for o in ORACLES.values()]
+    return "\n".join(["| oracle | promise | needs | ambient |", "|---|---|---|---|", *rows])
+
+
+def mutants_table(tripped: Mapping[str, set[str]]) -> str:
+    """One row per mutant with everything that it trips."""
+    from tests.oracles.mutants import MUTANTS
+
+    rows = []
+    for name, mutant in MUTANTS.items():
+        others = sorted(tripped[name] - {mutant.trips})
+        rows.append(f"| {name} | {mutant.what} | {', '.join(f'`{oracle}`' for oracle in (mutant.trips, *others))} |")
+    return "\n".join(["| mutant | defect | trips |", "|---|---|---|", *rows])
+
+
+def page(tripped: Mapping[str, set[str]]) -> str:
+    """The whole page."""
+    return HEAD + oracles_table() + "\n" + MUTANTS_HEAD + mutants_table(tripped) + "\n"
+
+
+def main() -> None:
+    sys.path.insert(0, str(PAGE.parents[1]))
+    from tests.oracles.mutants import MUTANTS
+    from tests.oracles.support import fly_mutant
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = {name: fly_mutant(name, Path(folder) / str(n)).violated for n, name in enumerate(MUTANTS)}
+    PAGE.write_text(page(found), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

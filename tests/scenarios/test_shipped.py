@@ -1,0 +1,93 @@
+"""Every shipped scenario shows what it says: on rung model twice with the same journal, on rung process once.
+
+The real program takes seconds of wall time for each, so a few of them are flown by default and the rest when
+DRYCELL_ALL_SCENARIOS is set.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from drycell.sim.cell.result import RunResult
+from drycell.sim.cell.run import run
+from drycell.sim.faults import PALETTE
+from drycell.sim.scenario import Scenario, canonical, from_text, load
+from drycell.sim.scenario.files import pretty
+from drycell.sim.scenario.shipped import markdown
+
+ROOT = Path(__file__).parents[2] / "scenarios"
+SHIPPED = {
+    str(path.relative_to(ROOT)): load(path) for path in sorted(ROOT.rglob("*.yaml")) if "found" not in path.parts
+}
+SHOWN = {name: scenario for name, scenario in SHIPPED.items() if scenario.shows is not None}
+REAL = [name for name, scenario in SHOWN.items() if scenario.shows and "process" in scenario.shows.rungs]
+QUICK = (
+    "nominal/clean_lot.yaml",
+    "faults/kill_while_testing.yaml",
+    "faults/segfault_while_loading.yaml",
+    "faults/exit_between_touchdowns.yaml",
+    "faults/short_freeze.yaml",
+    "faults/link_cut.yaml",
+    "faults/lost_pubrel.yaml",
+    "faults/next_twice.yaml",
+    "faults/result_without_prr.yaml",
+    "faults/contact_failure.yaml",
+)
+
+
+def check(scenario: Scenario, result: RunResult) -> None:
+    assert scenario.shows is not None
+    violated = {oracle.name: oracle.text for oracle in result.oracles if oracle.verdict == "violated"}
+    assert set(violated) == set(scenario.shows.violates), (violated, result.problems)
+    assert result.verdict == scenario.shows.verdict, [o for o in result.oracles if o.required]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_on_rung_model_it_shows_what_it_says_twice_with_the_same_journal(name, tmp_path):
+    first, again = (run(SHOWN[name], tmp_path / side) for side in ("first", "again"))
+    check(SHOWN[name], first)
+    assert first.journal_sha256 == again.journal_sha256
+    assert first.verdict == again.verdict
+
+
+@pytest.mark.real
+@pytest.mark.xdist_group("real")
+@pytest.mark.parametrize("name", REAL)
+def test_with_the_real_program_it_shows_what_it_says(name, tmp_path):
+    if name not in QUICK and not os.environ.get("DRYCELL_ALL_SCENARIOS"):
+        pytest.skip("set DRYCELL_ALL_SCENARIOS=1 to fly all of them with the real program")
+    scenario = load(ROOT / name, {"rung": "process", "pace": "real"})
+    check(scenario, run(scenario, tmp_path / "run"))
+
+
+def test_there_are_enough_and_each_is_small_and_says_in_words_what_happens():
+    assert len(SHOWN) >= 20
+    assert len(REAL) >= 10
+    assert set(QUICK) <= set(REAL)
+    for name, scenario in SHOWN.items():
+        assert scenario.devices.size <= 12, name
+        assert (ROOT / name).read_text("utf-8").startswith("# "), name
+        assert scenario.expect, name
+    names = [scenario.name for scenario in SHIPPED.values()]
+    assert len(set(names)) == len(names)
+
+
+def test_every_layer_of_the_palette_is_shown():
+    used = {step.do.fault[0] for scenario in SHOWN.values() for step in scenario.timeline if step.do.fault}
+    layers = {layer: {name for name, fault in PALETTE.items() if fault.layer == layer} for layer in
+              ("process", "link", "payload", "instrument", "file", "floor")}  # fmt: skip
+    for layer, faults in layers.items():
+        assert len(faults & used) >= len(faults) // 2, (layer, faults - used)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_its_plain_form_and_its_canonical_form_are_the_same_scenario(name):
+    text = canonical(SHIPPED[name])
+    assert canonical(from_text(pretty(SHIPPED[name]))) == text
+    assert canonical(from_text(text, as_json=True)) == text
+
+
+def test_the_page_lists_them_as_they_are():
+    page = ROOT.parent / "docs" / "scenarios.md"
+    assert markdown(ROOT) in page.read_text("utf-8")
