@@ -71,7 +71,6 @@ def test_the_multimeter_measures_resistance_ranges_and_integration() -> None:
     assert rig.now_ns - before == 200_000_000
     rig.ask("dmm", "SAMP:COUN 3")
     assert len(rig.wait("dmm", "READ?").split(",")) == 3 and rig.now_ns - before == 800_000_000
-    assert Rig().ask("dmm", "MEAS:RES?") != "9.9E+37"
     open_rig = Rig(device={"model": "none"})
     assert open_rig.ask("dmm", "MEAS:RES?") == "9.9E+37"
 

@@ -224,21 +224,32 @@ def test_more_clients_than_can_be_are_turned_away_and_leave_the_others_alone() -
     with_bench(story)
 
 
-def test_a_cell_journals_what_instruments_are_asked() -> None:
+def test_a_cell_journals_what_instruments_are_asked_and_may_spoil_answers() -> None:
     kernel = Kernel(pace=Pace(1000.0))
     events: list[tuple[object, ...]] = []
     bench = make_bench({}, lambda: kernel.now_ns)
-    server = InstrumentServer("psu", bench.served["psu"], lambda *a, **k: events.append((*a, *k.values())))
+    spoiled = {"CURR?": [(2 * 10**9, "1.000")], "OUTP?": [], "*OPC?": [(0, "7")]}
+    server = InstrumentServer(
+        "psu",
+        bench.served["psu"],
+        lambda *a, **k: events.append((*a, *k.items())),
+        lambda name, line, answer: spoiled.get(line),
+    )
 
-    async def main() -> None:
+    async def main() -> list[bytes]:
         await server.start()
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"VOLT?\n")
-        await reader.readline()
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(server.address.rpartition(":")[2]))
+        writer.write(b"VOLT?\nOUTP?\n*OPC?\nCURR?\n")
+        lines = [await reader.readline() for _ in range(3)]
         writer.close()
         await server.stop()
+        return lines
 
-    kernel.run(main())
+    lines = kernel.run(main())
+    took_s = kernel.now_ns / 1e9
     kernel.close()
-    assert server.ask("*OPC?") == "1"
-    assert events == [("ask", "psu", "VOLT?", "0.000"), ("ask", "psu", "*OPC?", "1")]
+    assert lines == [b"0.000\n", b"7\n", b"1.000\n"] and took_s >= 2.0
+    assert events[0] == ("ask", "psu", ("line", "VOLT?"), ("answer", "0.000"))
+    assert events[1][3:] == (("answer", None), ("true", "0"))
+    assert events[3][3:] == (("answer", "1.000"), ("true", "1.000"), ("after_s", 2.0))
+    assert server.ask("VOLT?") == "0.000"
