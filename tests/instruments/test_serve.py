@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from drycell.runtime.instruments import InstrumentConfig, InstrumentFactory, TCPTransport
+from drycell.runtime.instruments import InstrumentConfig, InstrumentFactory, TCPTransport, VisaTransport
 from drycell.sim.cli.main import main
 
 DRYCELL = (sys.executable, "-c", "from drycell.sim.cli.main import main; raise SystemExit(main())")
@@ -94,3 +94,55 @@ def test_query_asks_one_question(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for wrong in ("5001", "host:", ":5001", "host:x", "127.0.0.1:99999"):
         assert main(["query", wrong, "*IDN?"]) == 3
         assert "drycell: " in capsys.readouterr().err
+
+
+PYVISA_SCRIPT = """
+import sys, time, pyvisa
+ports = dict(word.split("=") for word in sys.argv[1:])
+manager = pyvisa.ResourceManager("@py")
+def open_resource(name):
+    resource = f"TCPIP::127.0.0.1::{ports[name]}::SOCKET"
+    return manager.open_resource(resource, read_termination="\\n", write_termination="\\n", timeout=5000)
+chamber, psu, load, dmm, digitizer = map(open_resource, ("chamber", "psu", "load", "dmm", "digitizer"))
+psu.write("VOLT 5"); psu.write("OUTP ON"); load.write("CURR 0.1"); load.write("INP ON")
+chamber.write("TEMP:SETPOINT 40")
+while chamber.query("TEMP:STAB?") == "0":
+    time.sleep(0.02)
+digitizer.write("ACQ:POIN 50;:INIT")
+digitizer.query("*OPC?")
+codes = digitizer.query_binary_values("WAV:DATA?", datatype="h", is_big_endian=True)
+print(float(dmm.query("MEAS:VOLT:DC?")), psu.query("MEAS:CURR?"), len(codes))
+"""
+
+
+def test_an_unmodified_pyvisa_script_measures_over_sockets() -> None:
+    with serving("--port", "0", "--pace", "x500") as ports:
+        words = [f"{name}={port}" for name, port in ports.items()]
+        done = subprocess.run(
+            [sys.executable, "-c", PYVISA_SCRIPT, *words], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    volts, amperes, points = done.stdout.split()
+    assert float(volts) == pytest.approx(3.3 * (1 + 50e-6 * 18.0), abs=3e-4)
+    assert (amperes, points) == ("0.100", "50")
+
+
+def test_the_pyvisa_backend_of_the_factory_measures_the_same_bench() -> None:
+    with serving("--port", "0", "--pace", "x500") as ports:
+        found = {name: f"TCPIP::127.0.0.1::{port}::SOCKET" for name, port in ports.items()}
+        config = InstrumentConfig(
+            backend="pyvisa", chamber_visa=found["chamber"], psu_visa=found["psu"], dmm_visa=found["dmm"]
+        )
+        with InstrumentFactory.create(config) as bench:
+            bench.psu.set_voltage(1, 3.3)
+            bench.psu.enable_output(1, True)
+            assert bench.dmm.measure_dc_voltage() == pytest.approx(3.002771, abs=1e-4)
+            with pytest.raises(OSError, match="-222"):
+                bench.psu.set_voltage(1, 99.0)
+        with VisaTransport(found["digitizer"]) as transport:
+            transport.write("ACQ:POIN 10;:INIT")
+            assert transport.query("*OPC?") == "1"
+            assert len(transport.query_block("WAV:DATA?")) == 20
+            with pytest.raises(TimeoutError):
+                transport.query("BOGUS?", timeout=0.2)
+            assert transport.query("*IDN?").startswith("drycell,DG-SIM-001")
