@@ -47,9 +47,11 @@ def drycell_instruments() -> Mapping[str, Callable[[DeviceAt], Instrument]]:
 
 
 def _bench(request: BenchRequest) -> ServedBench:
+    told = {"profile": request.profile, "sites": request.sites, "seed": request.seed}
+    overrides = {key: value for key, value in told.items() if value is not None}
     if request.file is not None:
-        return load_bench(request.file, request.now_ns, request.profile)
-    return make_bench({"profile": request.profile or "scpi"}, request.now_ns)
+        return load_bench(request.file, request.now_ns, overrides)
+    return make_bench(overrides, request.now_ns)
 
 
 @hookimpl

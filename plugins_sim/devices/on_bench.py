@@ -3,8 +3,9 @@
 from drycell.plugins_sim.devices.ldo import IQ_SLOPE_MICROAMP_PER_VOLT, NOMINAL_VIN_VOLTS
 from drycell.plugins_sim.devices.ldo import Ldo as Drawn
 from drycell.plugins_sim.physics.circuit import GROUND
-from drycell.plugins_sim.physics.devices import Ldo, LdoParameters, Part
+from drycell.plugins_sim.physics.devices import Part
 from drycell.plugins_sim.physics.elements import Resistor
+from drycell.plugins_sim.physics.ldo import Ldo, LdoParameters
 
 _MICRO = 1e-6
 

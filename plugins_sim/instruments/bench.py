@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drycell.plugins_sim.devices.ldo import Ldo as Drawn
+from drycell.plugins_sim.devices.on_bench import on_bench
 from drycell.plugins_sim.instruments import pyvisa_sim
 from drycell.plugins_sim.instruments.chamber import Chamber
 from drycell.plugins_sim.instruments.common import BenchInstrument, Setup
@@ -31,7 +33,7 @@ from drycell.plugins_sim.physics.elements import Resistor
 from drycell.plugins_sim.physics.thermal import ThermalConstants
 from drycell.plugins_sim.physics.world import World
 from drycell.sim.errors import DrycellError
-from drycell.sim.hooks import ServedInstrument
+from drycell.sim.hooks import Device, ServedInstrument
 from drycell.sim.suggest import did_you_mean
 
 FIRST_PORT = 5001
@@ -72,11 +74,21 @@ class Bench:
         """Put a device into a socket, or take it out (None)."""
         self.world.insert(site, device or _EMPTY)
 
+    def seat(self, site: int, device: Device | None) -> None:
+        """Put a device of a lot into a socket (None: take it out). DrycellError if it has no electrical model."""
+        if device is None:
+            self.insert(site, None)
+        elif isinstance(device, Drawn):
+            self.insert(site, on_bench(device, site))
+        elif isinstance(device, DeviceModel):
+            self.insert(site, device)
+        else:
+            raise DrycellError(f"a {type(device).__name__} has no electrical model; the bench knows the ldo model.")
 
-def load_bench(path: Path, now_ns: Callable[[], int], profile: str | None = None) -> Bench:
-    """The bench that a YAML file describes. Raises DrycellError for what is wrong."""
-    data = {**read_file(path), **({} if profile is None else {"profile": profile})}
-    return make_bench(data, now_ns, path.parent, str(path))
+
+def load_bench(path: Path, now_ns: Callable[[], int], overrides: Mapping[str, Any] | None = None) -> Bench:
+    """The bench that a YAML file describes; ``overrides`` win over its keys. Raises DrycellError for mistakes."""
+    return make_bench({**read_file(path), **(overrides or {})}, now_ns, path.parent, str(path))
 
 
 def make_bench(

@@ -5,9 +5,10 @@ For code that wants the physics alone. It keeps its own time, which only ``step`
 
 from dataclasses import dataclass
 
-from drycell.plugins_sim.physics.devices import DeviceModel, Ldo
+from drycell.plugins_sim.physics.devices import DeviceModel
 from drycell.plugins_sim.physics.dut_site import Site
 from drycell.plugins_sim.physics.elements import Load, Supply
+from drycell.plugins_sim.physics.ldo import Ldo
 from drycell.plugins_sim.physics.thermal import PhysicsError, ThermalConstants
 from drycell.plugins_sim.physics.world import NS_PER_S, World
 

@@ -77,14 +77,19 @@ class ServedBench(Protocol):
     def ports(self) -> Mapping[str, int]:
         """Where each usually listens; 0 for any free port."""
 
+    def seat(self, site: int, device: Device | None) -> None:
+        """Put a device of the lot into socket ``site`` (from 0), or take it out (None), at the present instant."""
+
 
 @dataclass(frozen=True, slots=True)
 class BenchRequest:
-    """What a bench is told. ``file``: its description (None: the usual bench); ``profile``: overrides the file's."""
+    """What a bench is told. ``file``: its description (None: the usual bench); the rest overrides it if given."""
 
     now_ns: Callable[[], int]
     file: Path | None = None
     profile: str | None = None
+    sites: int | None = None
+    seed: int | None = None
 
 
 class DrycellHooks:

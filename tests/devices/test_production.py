@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from drycell.plugins_sim.devices.ldo import LdoPopulation
-from drycell.plugins_sim.devices.on_bench import on_bench
 from drycell.plugins_sim.devices.production import (
     CHUNK,
     Binned,
@@ -18,6 +17,7 @@ from drycell.plugins_sim.devices.production import (
 )
 from drycell.plugins_sim.devices.wafer import WaferLayout
 from drycell.sim.errors import DrycellError
+from drycell.sim.hooks import BenchRequest, registry
 from tests.scpi.support import Rig
 
 
@@ -95,10 +95,28 @@ def test_a_drawn_regulator_stands_on_a_bench_with_its_own_parameters() -> None:
     for number in range(1, 40):
         device = lot.device(number)
         rig = Rig()
-        rig.bench.insert(0, on_bench(device, site=0))
+        rig.bench.seat(0, device)
         rig.ask("psu", "VOLT 5;:OUTP ON")
         assert rig.value("dmm", "MEAS:VOLT:DC?") == pytest.approx(device.vout_volts(5.0, 0), abs=1e-3)
         if device.defect is None:
             assert rig.bench.world.read().solution.current(rig.bench.instruments["psu"].board(0)[0]) * -1e6 == (
                 pytest.approx(device.iq_microamp(5.0, 0), abs=0.1)
             )
+
+
+def test_a_cell_asks_for_a_bench_and_seats_its_devices() -> None:
+    bench = registry().bench("bench", BenchRequest(lambda: 0, sites=2, seed=5))
+    bench.served["psu"].answer("VOLT 5,(@1,2);:OUTP ON,(@1,2)")
+    lot = LdoPopulation(7, "lot", 0, 5, defects={})
+    bench.seat(0, lot.device(1))
+    bench.seat(1, None)
+    volts = bench.served["dmm"].answer("MEAS:VOLT:DC? AUTO,DEF,(@1,2)").split(",")
+    assert float(volts[0]) == pytest.approx(lot.device(1).vout_volts(5.0, 0), abs=1e-3) and volts[1] == "0.000000"
+    with pytest.raises(DrycellError, match="no electrical model"):
+        bench.seat(0, Nothing())
+    with pytest.raises(DrycellError, match="there is no bench 'benc'"):
+        registry().bench("benc", BenchRequest(lambda: 0))
+
+
+class Nothing:
+    parameters: dict[str, float] = {}  # noqa: RUF012
