@@ -137,7 +137,12 @@ class Cell:
         launcher = self._launcher
         assert launcher is not None
         settings = Settings(seed=self._scenario.seed, epoch_ns=round(self._scenario.epoch.timestamp()) * NS_PER_S)
-        return Lockstep(self._kernel, settings, on_exit=lambda process: launcher.await_exit(process.pid))
+        return Lockstep(
+            self._kernel,
+            settings,
+            on_exit=lambda process: launcher.await_exit(process.pid),
+            on_finding=lambda f: self._kernel.journal.record("problem", f.process, text=f"{f.process}: {f.text}"),
+        )
 
     def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledSequencer:
         assert self._program is not None
@@ -258,8 +263,12 @@ class Cell:
         """Tell real programs in virtual time which ports are the cell's."""
         if self.lockstep is not None:
             self.lockstep.open_port(self._broker.port)
-            for instrument in self._instruments.values():
-                self.lockstep.open_port(int(instrument.address.rpartition(":")[2]))
+            ports = {name: int(one.address.rpartition(":")[2]) for name, one in self._instruments.items()}
+            for port in ports.values():
+                self.lockstep.open_port(port)
+            for address, name in self._scenario.hosts.items():
+                host, colon, port_text = address.rpartition(":")
+                self.lockstep.map_host(host if colon else address, int(port_text) if colon else 0, ports[name])
 
     def _surface_errors(self) -> None:
         """An exception in any callback of the loop is an error of ours: it ends the run instead of being logged."""

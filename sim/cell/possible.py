@@ -15,6 +15,8 @@ def refuse_impossible(scenario: Scenario) -> None:
         Address.parse(scenario.cell.broker)
         if scenario.effective_pace.is_virtual:
             raise DrycellError("a broker that runs elsewhere knows no simulated time; use --pace real with it")
+    if scenario.hosts and (scenario.rung != "process" or not scenario.effective_pace.is_virtual):
+        raise DrycellError("hosts leads real programs in virtual time to instruments; use rung process, pace virtual")
     if scenario.rung == "model":
         if scenario.program.definitions is None:
             raise DrycellError("rung model interprets definitions, but there are none; set program.definitions")

@@ -1,4 +1,4 @@
-"""``drycell run``: one scenario, once."""
+"""``drycell run``: one scenario, once, or twice to see whether both runs are the same."""
 
 import argparse
 import errno
@@ -17,14 +17,16 @@ from drycell.sim.cli.junit import write_junit
 from drycell.sim.cli.output import print_json, talk
 from drycell.sim.cli.parsing import UsageError
 from drycell.sim.cli.progress import watching
-from drycell.sim.cli.runner import simulated_cell
+from drycell.sim.cli.runner import Runner, simulated_cell
 from drycell.sim.cli.tables import print_run
 from drycell.sim.errors import DrycellError
+from drycell.sim.replay import Divergence, first_divergence
 from drycell.sim.runs import Run, RunStore
-from drycell.sim.scenario import load
+from drycell.sim.scenario import Scenario, load
 from drycell.sim.scenario.tree import parse as parse_tree
 
-INTERRUPTED, TOOL_ERROR = 130, 3
+VIOLATED, TOOL_ERROR, INTERRUPTED = 1, 3, 130
+JOURNAL = "journal.jsonl"
 _OVERRIDES = {  # option -> key of the scenario
     "program": "program.path",
     "python": "program.python",
@@ -52,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         with _terminable(), watching(scenario) as progress:
             result = runner(scenario, made.path, observer=progress.take, say=talk)
         made.finish(result)
+        parted = _fly_again(arguments, scenario, runner, made) if arguments.twice else None
     except BaseException as error:
         return _give_up(made, error)
     if arguments.json:
@@ -60,7 +63,21 @@ def run(arguments: argparse.Namespace) -> int:
         print_run(scenario.name, made, result, progress.tally)
     if arguments.junit is not None:
         write_junit(arguments.junit, scenario.name, result)
+    if parted is not None:
+        talk("\n".join(parted.sentences()))
+        return max(result.exit_code, VIOLATED)
     return result.exit_code
+
+
+def _fly_again(arguments: argparse.Namespace, scenario: Scenario, runner: Runner, made: Run) -> Divergence | None:
+    """Run the same once more beside the first, and compare the journals."""
+    again = made.path / "again"
+    with _terminable():
+        runner(scenario, again, say=talk)
+    parted = first_divergence(made.path / JOURNAL, again / JOURNAL)
+    if parted is None:
+        talk("both runs wrote the same journal, byte for byte")
+    return parted
 
 
 def overrides(arguments: argparse.Namespace) -> dict[str, Any]:

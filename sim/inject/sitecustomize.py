@@ -27,7 +27,11 @@ def _enter() -> None:
     if os.environ.get("DRYCELL_LOCKSTEP"):
         import drycell_shim.install  # type: ignore[import-not-found]
 
-        drycell_shim.install.install()
+        try:
+            drycell_shim.install.install()
+        except Exception as error:  # half a shim is worse than none
+            sys.stderr.write(f"drycell: this program cannot join simulated time: {type(error).__name__}: {error}\n")
+            os._exit(70)
     _chain(here)
 
 

@@ -7,9 +7,10 @@ from drycell.sim.lockstep.errors import (
     NeverAttachedError,
     ZenoError,
 )
-from drycell.sim.lockstep.lockstep import Finding, Lockstep, Settings
+from drycell.sim.lockstep.lockstep import Lockstep
 from drycell.sim.lockstep.private import pinned_environment, private_folder
 from drycell.sim.lockstep.process import Process
+from drycell.sim.lockstep.settings import Finding, Settings
 
 __all__ = [
     "DeadlockError",

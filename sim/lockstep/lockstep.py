@@ -17,7 +17,6 @@ import signal
 import socket
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,46 +28,9 @@ from drycell.sim.lockstep.gate import Gate
 from drycell.sim.lockstep.private import private_folder
 from drycell.sim.lockstep.process import Process, Report
 from drycell.sim.lockstep.roll import Roll
+from drycell.sim.lockstep.settings import Counters, Finding, Settings
 
 FAR_NS = 3_600_000_000_000  # a process that only sleeps reports at least once per simulated hour
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How processes see the world. Durations of simulated time in ns, guards in wall seconds (None: off)."""
-
-    tick_ns: int = 1000
-    epoch_ns: int = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
-    uptime_ns: int = 10**15
-    seed: int = 0
-    hostname: str = "testcell"
-    cpus: int = 2
-    hosts: tuple[tuple[str, int, str, int], ...] = ()  # (host, port or 0, real host, real port)
-    guard_s: float | None = 60.0
-    start_s: float = 60.0
-    zeno: int = 20_000
-    fix_addresses: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something a person should know about a process: kind, process, text, and the stack it comes from."""
-
-    kind: str
-    process: str
-    text: str
-    stack: str = ""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What lockstep did, for diagnosis and benchmarks."""
-
-    supersteps: int = 0
-    runs: int = 0
-    pokes: int = 0
-    advances: int = 0
-    log: list[Finding] = field(default_factory=list)
 
 
 class Lockstep:
@@ -79,8 +41,8 @@ class Lockstep:
         kernel: Kernel,
         settings: Settings | None = None,
         *,
-        on_exit: Callable[[Process], None] | None = None,
-        on_finding: Callable[[Finding], None] | None = None,
+        on_exit: Callable[[Process], object] | None = None,
+        on_finding: Callable[[Finding], object] | None = None,
     ) -> None:
         self.kernel = kernel
         self.settings = settings or Settings()
@@ -344,9 +306,11 @@ class Lockstep:
 
     def _note(self, process: Process, message: bytes) -> None:
         """LOG and BUSY: keep what they say."""
-        finding = Finding(process=process.name, **diagnose.log_content(message))
         if wire.check(message) == wire.BUSY:
             self.deterministic = False
+        self._find(Finding(process=process.name, **diagnose.log_content(message)))
+
+    def _find(self, finding: Finding) -> None:
         self.counters.log.append(finding)
         if self._on_finding is not None:
             self._on_finding(finding)
@@ -370,6 +334,9 @@ class Lockstep:
             self._alive = [p for p in self.processes if not p.gone]
             process.send(self._config(process))
             self._collect_start(process)
+            if process.hello.get("aslr") and self.settings.fix_addresses:
+                text = "this system does not let addresses be fixed; a program that orders objects by them may vary"
+                self._find(Finding("addresses", process.name, text))
         return bool(arrived)
 
     def _collect_start(self, process: Process) -> None:

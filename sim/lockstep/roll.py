@@ -37,7 +37,13 @@ class Roll:
         self.awaited = 0  # expected processes that have not said HELLO
         self._expected: dict[str, _Expected] = {}
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._listener.bind(str(path))
+        try:
+            self._listener.bind(str(path))
+        except OSError as error:
+            self._listener.close()
+            raise LockstepError(
+                f"no control socket can be made in {path.parent} ({error}); set TMPDIR to a short path"
+            ) from None
         self._listener.listen(BACKLOG)
         self._listener.setblocking(False)
 

@@ -1,12 +1,13 @@
 """Oracles: pure functions from a journal to a verdict. Never look into a live cell."""
 
 import gc
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.errors import DrycellError
 from drycell.sim.oracles.access import ACCESS_ORACLES
 from drycell.sim.oracles.base import Answer, Oracle
+from drycell.sim.oracles.expectations import FORMS, compiled
 from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.files import FILE_ORACLES
 from drycell.sim.oracles.lot import LOT_ORACLES
@@ -38,10 +39,11 @@ ORACLES = {
 
 
 def check_names(names: Collection[str]) -> None:
-    """Raises DrycellError for a name under ``expect`` that is no oracle."""
+    """Raises DrycellError for an entry of ``expect`` that is neither an oracle nor a sentence of the vocabulary."""
     for name in names:
-        if name not in ORACLES:
-            raise DrycellError(f"expect: {name!r} is no oracle; {did_you_mean(name, ORACLES)}")
+        if name not in ORACLES and compiled(name) is None:
+            known = [*ORACLES, *(form.example for form in FORMS)]
+            raise DrycellError(f"expect: {name!r} is neither an oracle nor a sentence; {did_you_mean(name, known)}")
 
 
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
@@ -51,12 +53,19 @@ def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
     try:
         return tuple(
             oracle.judge(facts, required=oracle.name in required)
-            for oracle in ORACLES.values()
+            for oracle in (*ORACLES.values(), *_sentences(required))
             if oracle.ambient or oracle.name in required
         )
     finally:
         if collecting:
             gc.enable()
+
+
+def _sentences(required: Collection[str]) -> Iterator[Oracle]:
+    for name in required:
+        oracle = None if name in ORACLES else compiled(name)
+        if oracle is not None:
+            yield oracle
 
 
 __all__ = ["ORACLES", "Answer", "Facts", "Oracle", "check_names", "judge"]

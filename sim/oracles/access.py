@@ -13,14 +13,19 @@ def _kept_to_topics(facts: Facts) -> Answer:
     sites = sorted({entry["site"] for event in facts.of_kind("contact") for entry in event.fields["sites"]})
     rules = AccessRules(cell_roles(facts.device_id, sites, facts.handler_id), enforce=False)
     clients = {event.actor for event in facts.of_kind("connect") if rules.role_of(event.actor)}
+    breaches: dict[tuple[str, str, str], str | None] = {}
     count = 0
     for event in facts.of_kind("message", "subscribe"):
         if event.actor not in clients:
             continue
         count += 1
-        breach = rules.breach_publish if event.kind == "message" else rules.breach_subscribe
-        reason = breach(event.actor, event.fields.get("topic") or event.fields["topic_filter"])
-        if reason is not None:
+        topic = event.fields.get("topic") or event.fields["topic_filter"]
+        key = (event.kind, event.actor, topic)
+        if key not in breaches:
+            breach = rules.breach_publish if event.kind == "message" else rules.breach_subscribe
+            breaches[key] = breach(event.actor, topic)
+        reason = breaches[key]
+        if reason is not None and not facts.tampered(event.actor.rpartition(".")[2], event.seq):
             return Answer("violated", f"{reason}, and did {at(event)}", (event.seq,))
     if not count:
         return Answer("unknown", "no program of the cell connected as a client")

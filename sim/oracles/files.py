@@ -73,7 +73,8 @@ class Written(NamedTuple):
 def _written(facts: Facts, lot: str) -> list[Written]:
     """What belongs into the file of ``lot``, in order.
 
-    A result may be missing when it is malformed, was tampered with, or came while writing was hindered.
+    A result may be missing when it is malformed or of another device, was tampered with, or came while writing was
+    hindered.
     """
     hindered = [strike for strike in facts.strikes if strike.name in FILE_FAULTS]
     found = [Written(_part(stray), stray, True) for stray in facts.story.strays if stray.has_part]
@@ -83,11 +84,11 @@ def _written(facts: Facts, lot: str) -> list[Written]:
         for site, results in touchdown.results.items():
             disturbed = touchdown.disturbed(site)
             for result in results:
-                if result.has_part:
-                    maybe = (
-                        disturbed or bool(result.fault) or any(strike.lasts_at(result.event) for strike in hindered)
-                    )
-                    found.append(Written(_part(result), result, maybe))
+                if not result.has_part:
+                    continue
+                refused = bool(result.fault) or touchdown.parts.get(site) != result.part
+                lost = any(strike.lasts_at(result.event) for strike in hindered)
+                found.append(Written(_part(result), result, disturbed or refused or lost))
     return sorted(found, key=lambda one: one.result.event.seq)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from drycell.runtime.protocol.semi_ate import CONTROL, HANDLER, MASTER, SEQUENCER
 from drycell.runtime.protocol.table import Table
+from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
 from drycell.sim.oracles.facts import Facts, Heard
 
@@ -26,6 +27,12 @@ def _state(heard: Heard, path: tuple[str, ...]) -> str:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return str(value)
+
+
+def announcements(facts: Facts, role: str) -> Iterator[tuple[Event, str, str]]:
+    """Every announcement of a role (``sequencer``: the programs): the event, its site ("" for none), the state."""
+    place, _, path = _PLACES[role]
+    return ((heard.event, heard.site, _state(heard, path)) for heard in facts.heard(place))
 
 
 def _follows(table: Table) -> Callable[[Facts], Iterator[Case]]:

@@ -148,7 +148,7 @@ def _crashes(facts: Facts) -> Answer:
         slowest_ns = max(slowest_ns, failed.t_ns - event.t_ns)
     if not count:
         return Answer("unknown", "no program crashed while it was loaded")
-    return Answer("holds", f"{count} signs of a crash, soft error at most {slowest_ns / NS_PER_S:.3f} s later")
+    return Answer("holds", f"soft error at most {slowest_ns / NS_PER_S:.3f} s after a crash (signs of one: {count})")
 
 
 def _signs(facts: Facts, states: list[Span]) -> Iterator[tuple[Event, str]]:

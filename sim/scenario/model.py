@@ -319,12 +319,15 @@ class Scenario(Section):
     """The devices of the lot."""
     instruments: Mapping[Text, Instrument] = {}
     """Simulated instruments by name."""
+    hosts: Mapping[Text, Text] = {}
+    """Addresses built into the program, ``host:port`` (or ``host`` for every port), and the instrument that is there:
+    ``{"192.168.0.5:5025": meter}``. For real programs in virtual time."""
     stdf: Stdf = Stdf()
     """The lot's STDF file."""
     timeline: tuple[Step, ...] = Field(default=(), max_length=10_000)
     """What happens when."""
     expect: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
-    """Names of the oracles that must hold; all others are ambient."""
+    """Names of oracles, or sentences such as ``master reaches softerror within 31s``, that must hold."""
     limits: Limits = Limits()
     """When to stop at the latest."""
     shows: Shows | None = None
@@ -334,10 +337,19 @@ class Scenario(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         self._check_timeline()
+        self._check_hosts()
         variables = [instrument.variable for instrument in self.instruments.values()]
         if len(set(variables)) != len(variables):
             raise ValueError("two instruments share one variable; give each its own")
         return self
+
+    def _check_hosts(self) -> None:
+        for address, name in self.hosts.items():
+            host, colon, port = address.rpartition(":")
+            if colon and not (host and port.isdigit() and 0 < int(port) < 65_536):
+                raise ValueError(f"hosts: {address!r} is no address; write host:port or host")
+            if name not in self.instruments:
+                raise ValueError(f"hosts: {address} leads to {name!r}; {did_you_mean(name, self.instruments)}")
 
     def _check_timeline(self) -> None:
         wrong = [*self._wrong_sites(), *self._wrong_successions()]

@@ -4,6 +4,7 @@
 pays for it, so the shared facts are made first and shown on their own.
 """
 
+import gc
 import sys
 import tempfile
 import time
@@ -52,6 +53,7 @@ def main() -> None:
         read_s, events = timed(lambda: list(journals.read(run_dir / runs.JOURNAL)))
         facts = Facts(events, scenario.cell.device_id, scenario.cell.handler.id, 2 * per_site, {}, result.stdf_path)
         lines = [("the run itself", run_s), ("reading its journal", read_s)]
+        gc.disable()  # as judge() does
         shared_s = 0.0
         for name, make in SHARED:
             seconds, _ = timed(lambda make=make: make(facts))  # type: ignore[misc]
@@ -62,8 +64,9 @@ def main() -> None:
             own[name], _ = timed(lambda oracle=oracle: oracle.judge(facts, required=True))  # type: ignore[misc]
         lines += [(f"oracle: {name}", seconds) for name, seconds in sorted(own.items(), key=lambda item: -item[1])]
         lines.append(("all oracles with what they share", shared_s + sum(own.values())))
+        gc.enable()
         fresh_s, _ = timed(lambda: oracles.judge(replace(facts), list(ORACLES)))
-        lines.append(("all oracles on fresh facts", fresh_s))
+        lines.append(("judge(), all oracles on fresh facts", fresh_s))
         print(f"2 x {per_site} devices, {len(events)} events, verdict {result.verdict}; whole run() {whole_s:.2f} s")
         for name, seconds in lines:
             print(f"{name:<60} {seconds:8.3f} s {seconds / run_s:8.1%} of the run")

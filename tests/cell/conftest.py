@@ -64,6 +64,11 @@ class Flight(SimpleNamespace):
 
 
 @pytest.fixture
+def demo() -> Path:
+    return DEMO
+
+
+@pytest.fixture
 def fly(tmp_path: Path) -> Callable[..., Flight]:
     count = 0
 

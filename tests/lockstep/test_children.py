@@ -140,3 +140,25 @@ def test_the_same_seed_gives_the_same_random_bytes_and_another_one_others(world:
     other = only(world, text, python=python, settings=Settings(seed=1))
     assert [a == b for a, b in zip(first, other, strict=True)][:5] == [False] * 5
     assert first[7:11] == [1000, "testcell", 2, "drycell"]
+
+
+def test_multiprocessing_queue_and_lock_with_spawn(world: Any, python: str) -> None:
+    text = """
+        import json, multiprocessing, time
+        def now(): return (time.monotonic_ns() - 10**15) / 1e9
+        def work(n, jobs, results, lock):
+            for job in iter(jobs.get, None):
+                with lock:
+                    time.sleep(job)
+                    results.put([n, job, now()])
+        if __name__ == "__main__":
+            context = multiprocessing.get_context("spawn")
+            jobs, results, lock = context.Queue(), context.Queue(), context.Lock()
+            workers = [context.Process(target=work, args=(n, jobs, results, lock)) for n in range(2)]
+            for worker in workers: worker.start()
+            for job in (1, 2, 3, 4, None, None): jobs.put(job)
+            got = [results.get() for _ in range(4)]
+            for worker in workers: worker.join()
+            print(json.dumps([sorted(job for _, job, _ in got), [at for _, _, at in got][-1], now()]))
+    """
+    assert only(world, text, python=python) == [[1, 2, 3, 4], 10.0, 10.0]

@@ -1,7 +1,9 @@
 """What goes wrong in a program or is done to it: death, cable, hang, deadlock, bounce without end, escape."""
 
 import signal
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +11,14 @@ import pytest
 from drycell.sim.lockstep import (
     DeadlockError,
     HangError,
+    Lockstep,
     LockstepError,
     NeverAttachedError,
     Settings,
     ZenoError,
+    private_folder,
 )
+from tests.lockstep.interpreters import interpreter
 
 TALKER = """
     import os, socket, time
@@ -256,3 +261,70 @@ def test_sixteen_programs(world: Any) -> None:
     assert len([line for _, _, line in first.said if line != "(end)"]) == 160
     assert set(first.codes.values()) == {0}
     assert sys.version_info >= (3, 11)
+
+
+def test_alarms_ring_on_the_simulated_clock(world: Any) -> None:
+    text = """
+        import signal, time
+        def now(): return (time.monotonic_ns() - 10**15) / 1e9
+        signal.signal(signal.SIGALRM, lambda *_: print("ring", now()))
+        signal.alarm(5)
+        time.sleep(8)
+        print("slept", now())
+        signal.setitimer(signal.ITIMER_REAL, 1.5, 0.5)
+        signal.pause(); signal.pause()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        time.sleep(10)
+        print("end", now())
+    """
+    one = world()
+    one.run(lambda: one.program("one", text))
+    assert one.lines("one") == ["ring 5.0", "slept 8.0", "ring 9.5", "ring 10.0", "end 20.0"]
+
+
+def test_a_real_sleep_kept_from_before_the_shim_is_reported(world: Any) -> None:
+    python = interpreter("3.13")  # the first version whose sleep can be observed
+    if python is None:
+        pytest.skip("no CPython 3.13 on this machine")
+    one = world(python=python)
+    text = """
+        import sys
+        real = sys.modules["drycell_shim.real"]
+        real.sleep(0.01)
+        real.sleep(0.01)
+    """
+    one.run(lambda: one.program("one", text))
+    (finding,) = [f for f in one.lockstep.counters.log if f.kind == "escape" and "time.sleep" in f.text]
+    assert finding.text.startswith("a real time.sleep was called")
+    assert "real.sleep(0.01)" in finding.stack
+
+
+def test_a_program_whose_simulator_is_gone_does_not_run_on(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("print('ran on')\n")
+    variables = {
+        "PYTHONPATH": str(private_folder()),
+        "DRYCELL_LOCKSTEP": str(tmp_path / "nobody"),
+        "DRYCELL_TOKEN": "1",
+    }
+    done = subprocess.run([sys.executable, program], env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 70
+    assert done.stdout == ""
+    assert (
+        done.stderr
+        == "drycell: this program cannot join simulated time: FileNotFoundError: [Errno 2] No such file or directory\n"
+    )
+
+
+def test_a_temporary_folder_with_too_long_a_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile
+
+    from drycell.sim.kernel import Kernel
+
+    long = tmp_path / ("long" * 30)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    kernel = Kernel()
+    with pytest.raises(LockstepError, match="set TMPDIR to a short path"):
+        Lockstep(kernel)
+    kernel.close()

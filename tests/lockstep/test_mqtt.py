@@ -10,7 +10,7 @@ import pytest
 
 from drycell.sim.lockstep import Settings
 from tests.environments import environment
-from tests.lockstep.cell import ANSWER_NS, Cell
+from tests.lockstep.cell import ANSWER_NS, PROGRAM, Cell
 from tests.lockstep.interpreters import interpreter
 
 PAHO_2, PAHO_1 = "paho-mqtt==2.1.0", "paho-mqtt==1.6.1"
@@ -110,3 +110,16 @@ def test_ten_megabytes_pass_in_both_directions(world) -> None:  # type: ignore[n
     first, second = run(), run()
     assert first == second
     assert first[1][0].endswith(" 10450001")
+
+
+@pytest.mark.parametrize("library", ["aiomqtt==2.5.1", "gmqtt==0.7.0"])
+def test_other_client_libraries_run_unmodified_too(library: str) -> None:
+    name = library.partition("=")[0]
+    interpreter_of = str(environment(name, [library]))
+    program = PROGRAM.with_name(f"{name}_like.py")
+    first, second = (Cell(interpreter_of, 2, 10, program=program).run() for _ in range(2))
+    results = [(at, json.loads(text)) for at, topic, text in first.messages if topic.startswith("result/")]
+    assert len(results) == 20, first.output
+    assert all(result["now"] - first.settings.epoch_ns == at for at, result in results)
+    assert all(result["slept"] == [2_500_000_000, 2_500_000_000] for _, result in results)
+    assert first.sha256 == second.sha256

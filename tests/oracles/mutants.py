@@ -221,6 +221,19 @@ def orphans(patch: Patch) -> None:
     patch.setattr(ModelPrograms, "start", start)
 
 
+def foreign_topic(patch: Patch) -> None:
+    def make(enter: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: ModelledSequencer, event: str) -> Any:
+            if event == "done":
+                topic = self._topics.program("log", str(1 - int(self._site)))
+                self._client.publish(topic, messages.encode(messages.typed("log", "hello")), 2, lambda *_: None)
+            return enter(self, event)
+
+        return changed
+
+    wrap(patch, ModelledSequencer, "_enter", make)
+
+
 def summary_miscounts(patch: Patch) -> None:
     def make(tell: Callable[..., Any]) -> Callable[..., Any]:
         def changed(self: ModelledSequencer, kind: str, message: Json) -> Any:
@@ -607,6 +620,9 @@ MUTANTS = {
         "the cell comes back",
         stuck_after_reset,
         {"cell": RESET, "timeline": KILL_3},
+    ),
+    "program uses another site's topic": Mutant(
+        "a program sends a log line on the topic of the other site", "programs keep to their topics", foreign_topic
     ),
     "summary miscounts": Mutant(
         "a summary counts one execution too many", "summaries count the results", summary_miscounts

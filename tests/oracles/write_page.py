@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from drycell.sim.oracles.expectations import markdown
+
 PAGE = Path(__file__).parents[2] / "docs" / "oracles.md"
 HEAD = """# Oracles
 
@@ -38,8 +40,9 @@ operation (see the quirks in [protocol.md](protocol.md)).
 - `lot completes` is no promise of a program but what the floor wants: an incomplete lot violates it, whoever caused it.
 - `the cell comes back` asks for a reset by the operator after the faults are over. Without one, and for a fault that
   never ends (disk full for good), it is unknown.
-- The STDF file may lack results that are malformed, that a fault tampered with, or that came while a fault hindered
-  writing (disk full, read-only folder, leftover file); after such a fault `stdf agrees` is unknown.
+- The STDF file may lack results that are malformed or of another device (the master refuses them), that a fault
+  tampered with, or that came while a fault hindered writing (disk full, read-only folder, leftover file); after such a
+  fault of the file `stdf agrees` is unknown.
 
 ## Limits
 
@@ -51,6 +54,14 @@ operation (see the quirks in [protocol.md](protocol.md)).
 - A program that is late by less than 0.25 s is in time, because real programs run on the wall clock.
 
 ## All oracles
+
+"""
+SENTENCES_HEAD = """
+## Sentences
+
+Under `expect` a sentence of one of these forms is an oracle of its own, always required. `<role>` is master, handler,
+`control of site N` or `program of site N`; a duration counts from the scenario's first fault, or from the beginning of
+the run when it has none.
 
 """
 MUTANTS_HEAD = """
@@ -84,7 +95,17 @@ def mutants_table(tripped: Mapping[str, set[str]]) -> str:
 
 def page(tripped: Mapping[str, set[str]]) -> str:
     """The whole page."""
-    return HEAD + oracles_table() + "\n" + MUTANTS_HEAD + mutants_table(tripped) + "\n"
+    return (
+        HEAD
+        + oracles_table()
+        + "\n"
+        + SENTENCES_HEAD
+        + markdown()
+        + "\n"
+        + MUTANTS_HEAD
+        + mutants_table(tripped)
+        + "\n"
+    )
 
 
 def main() -> None:

@@ -1,10 +1,9 @@
 """A program that dies, or whose link does, at every step of the protocol: soft error in time, no orphan, nothing lost
 of the other site, and the cell comes back.
 
-On rung model all of them, with the real program a few by default and all when DRYCELL_ALL_SCENARIOS is set.
+On rung model and, in virtual time, with the real program.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ STEPS: dict[str, dict[str, Any]] = {
     "when it is told to terminate": {"when": {"command": "terminate"}},
     "when it sends its summary": {"when": {"says": "testsummary", "site": 0}},
 }
-REAL = [("SIGKILL", "while it measures"), ("SIGSEGV", "at next"), ("link cut without FIN", "when it begins to test")]
 
 
 def story(crash: str, step: str, rung: str) -> Any:
@@ -45,7 +43,7 @@ def story(crash: str, step: str, rung: str) -> Any:
             "drycell": 1,
             "name": f"{crash} {step}",
             "rung": rung,
-            "pace": "virtual" if rung == "model" else "real",
+            "pace": "virtual",
             "cell": {
                 "sites": 2,
                 "handler": {"index_time_s": 0.1},
@@ -83,6 +81,4 @@ def test_the_cell_survives_a_crash_of_the_modelled_program(crash, step, tmp_path
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("crash", CRASHES)
 def test_the_cell_survives_a_crash_of_the_real_program(crash, step, tmp_path):
-    if (crash, step) not in REAL and not os.environ.get("DRYCELL_ALL_SCENARIOS"):
-        pytest.skip("set DRYCELL_ALL_SCENARIOS=1 for all crashes of the real program")
     survives(crash, step, "process", tmp_path / "run")

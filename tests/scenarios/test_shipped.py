@@ -4,7 +4,6 @@ The real program takes seconds of wall time for each, so a few of them are flown
 DRYCELL_ALL_SCENARIOS is set.
 """
 
-import os
 from pathlib import Path
 
 import pytest
@@ -22,18 +21,6 @@ SHIPPED = {
 }
 SHOWN = {name: scenario for name, scenario in SHIPPED.items() if scenario.shows is not None}
 REAL = [name for name, scenario in SHOWN.items() if scenario.shows and "process" in scenario.shows.rungs]
-QUICK = (
-    "nominal/clean_lot.yaml",
-    "faults/kill_while_testing.yaml",
-    "faults/segfault_while_loading.yaml",
-    "faults/exit_between_touchdowns.yaml",
-    "faults/short_freeze.yaml",
-    "faults/link_cut.yaml",
-    "faults/lost_pubrel.yaml",
-    "faults/next_twice.yaml",
-    "faults/result_without_prr.yaml",
-    "faults/contact_failure.yaml",
-)
 
 
 def check(scenario: Scenario, result: RunResult) -> None:
@@ -55,16 +42,13 @@ def test_on_rung_model_it_shows_what_it_says_twice_with_the_same_journal(name, t
 @pytest.mark.xdist_group("real")
 @pytest.mark.parametrize("name", REAL)
 def test_with_the_real_program_it_shows_what_it_says(name, tmp_path):
-    if name not in QUICK and not os.environ.get("DRYCELL_ALL_SCENARIOS"):
-        pytest.skip("set DRYCELL_ALL_SCENARIOS=1 to fly all of them with the real program")
-    scenario = load(ROOT / name, {"rung": "process", "pace": "real"})
+    scenario = load(ROOT / name, {"rung": "process"})
     check(scenario, run(scenario, tmp_path / "run"))
 
 
 def test_there_are_enough_and_each_is_small_and_says_in_words_what_happens():
     assert len(SHOWN) >= 20
     assert len(REAL) >= 10
-    assert set(QUICK) <= set(REAL)
     for name, scenario in SHOWN.items():
         assert scenario.devices.size <= 12, name
         assert (ROOT / name).read_text("utf-8").startswith("# "), name

@@ -182,6 +182,14 @@ def _serve_signals(me: Strand) -> None:
             _sleep(me)
 
 
+def pause_until_signal() -> None:
+    """Let the main thread wait until handlers of a signal have run."""
+    main.what, main.deadline, main.fds = "a signal", NEVER, NO_FDS
+    while not pending_signals:
+        _sleep(main)
+    deliver_signals()
+
+
 def interrupt() -> None:
     """Wake the main thread for its pending signals."""
     if main.waiting:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
-from . import baton, links, real, sockets, wire
+from . import baton, escapes, links, real, sockets, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+LONGEST = 60_000  # characters of one text, so that a message fits into the socket's buffer
 HIGH_FD = 700  # out of the way: the program sees the descriptor numbers it would have without us
 _socket: Any = None
 _horizon = wire.NEVER
@@ -77,8 +78,9 @@ def log(kind: str, text: str) -> None:
     import json
 
     if _socket is not None:
-        body = json.dumps({"kind": kind, "text": text, "stack": stacks(1) if kind != "stacks" else ""})
-        _socket.send(wire.text(wire.LOG, body[: wire.MAX_BYTES // 8]))
+        stack = stacks(1) if kind != "stacks" else ""
+        body = json.dumps({"kind": kind, "text": text[:LONGEST], "stack": stack[:LONGEST]})
+        _say(wire.text(wire.LOG, body))
 
 
 def idle() -> None:
@@ -106,7 +108,7 @@ def idle() -> None:
         flags |= wire.WANTS_ALONE
     if baton.ran:
         flags |= wire.RAN
-    _socket.send(_idle_message(flags, deadline, pids))
+    _say(_idle_message(flags, deadline, pids))
     _await_run()
 
 
@@ -127,6 +129,8 @@ def catch_up() -> None:
 
 
 def _uncovered() -> bool:
+    if escapes.watched:
+        return True
     for strand in baton.fd_waiters:
         for fd, _ in strand.fds:
             if not links.covered(fd):
@@ -148,6 +152,13 @@ def _idle_message(flags: int, deadline: int, pids: list[int]) -> bytes:
     return b"".join(parts)
 
 
+def _say(message: bytes) -> None:
+    try:
+        _socket.send(message)
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(70)  # the simulator is gone; so is this world
+
+
 def _receive() -> bytes:
     while True:
         try:
@@ -155,7 +166,7 @@ def _receive() -> bytes:
         except InterruptedError:
             continue
         if not message:
-            os._exit(70)  # the simulator is gone; so is this world
+            os._exit(70)
         return message
 
 
@@ -197,6 +208,8 @@ def _run(message: bytes) -> None:
         baton.pending_signals.extend(message[place : place + signals])
         baton.interrupt()
     baton.reach(now)
+    if escapes.watched:
+        escapes.look_again()
 
 
 def stacks(skip: int = 0) -> str:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
-from . import baton, children, clocks, control, entropy, locks, polling, sockets
+from . import baton, children, clocks, control, entropy, escapes, locks, names, polling, sockets
 
 # Modules that keep references to what is replaced; a .pth file may have imported them before us.
 _KEEPERS = (
     "threading", "queue", "socket", "selectors", "subprocess", "random", "tempfile", "datetime", "_datetime",
-    "concurrent.futures", "asyncio", "logging", "functools", "uuid", "secrets", "_strptime", "sched",
+    "concurrent.futures", "asyncio", "logging", "functools", "uuid", "secrets", "_strptime", "sched", "signal",
     "multiprocessing",
 )  # fmt: skip
+
+
+def _watched() -> list[tuple[str, object]]:
+    """The real functions that nothing imported earlier may keep."""
+    clock_names = ("time", "monotonic", "sleep", "perf_counter", "time_ns", "monotonic_ns")
+    return [(f"time.{name}", getattr(time, name)) for name in clock_names]
 
 
 def install() -> None:
@@ -21,6 +28,8 @@ def install() -> None:
     early = [name for name in _KEEPERS if name in sys.modules]
     for name in early:
         del sys.modules[name]
+    kept = _watched()  # alive until the search below, so that no id is used twice
+    escapes.install_alarms()
     locks.install()
     clocks.install()
     polling.install()
@@ -29,7 +38,8 @@ def install() -> None:
     settings = control.connect(
         environ["DRYCELL_LOCKSTEP"], environ.get("DRYCELL_TOKEN", ""), environ.get("DRYCELL_NAME", "")
     )
-    sockets.install(str(settings.get("hostname", "")))
+    sockets.install()
+    names.install(str(settings.get("hostname", "")))
     baton.tick = int(settings["tick_ns"])
     clocks.epoch_ns = int(settings["epoch_ns"])
     clocks.uptime_ns = int(settings["uptime_ns"])
@@ -37,6 +47,5 @@ def install() -> None:
     clocks.install_datetime()
     control.install()
     control.offer_stacks()
-    if early:
-        control.log("early", f"imported before the shim, imported again for the program: {', '.join(early)}")
+    escapes.install({id(function): name for name, function in kept})
     control.first_run()

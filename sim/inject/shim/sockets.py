@@ -21,7 +21,6 @@ ARRIVAL_S = 20.0  # wall seconds after which announced bytes that do not arrive 
 BUFFER_BYTES = 8 * wire.WINDOW_BYTES
 _INET = (_socket.AF_INET, _socket.AF_INET6)
 _FIXED_OPTIONS = {(_socket.SOL_SOCKET, _socket.SO_SNDBUF), (_socket.SOL_SOCKET, _socket.SO_RCVBUF)}
-_real_getaddrinfo, _real_pair, _real_gethostbyname = _socket.getaddrinfo, _socket.socketpair, _socket.gethostbyname
 alone = False  # the kernel runs only this process
 wants_alone: list[baton.Strand] = []
 
@@ -360,46 +359,6 @@ def _run_alone(port: int) -> None:
         baton.wait("its turn to connect")
 
 
-def socketpair(*args: int) -> tuple[Any, Any]:
-    """``_socket.socketpair``; both ends are in this process."""
-    pair = _real_pair(*args)
-    links.internal.update(end.fileno() for end in pair)
-    return pair
-
-
-def getaddrinfo(host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0) -> Any:
-    """``_socket.getaddrinfo``: addresses of ``hosts:``, local names and literal addresses; nothing else."""
-    found = links.resolve(host, port)
-    if found is not None:
-        kind = type or _socket.SOCK_STREAM
-        return [(_socket.AF_INET, kind, proto or _socket.IPPROTO_TCP, "", found)]
-    name = host.decode() if isinstance(host, bytes) else host
-    if name not in (None, "", "localhost") and not _literal(name):
-        links.report("outside", f"name look-up of {name!r}, which is no simulated instrument; name it under hosts:")
-        raise _socket.gaierror(_socket.EAI_NONAME, "Name or service not known")
-    return _real_getaddrinfo(host, port, family, type, proto, flags)
-
-
-def gethostbyname(host: str) -> str:
-    """``_socket.gethostbyname`` on the same table."""
-    return str(getaddrinfo(host, 0, _socket.AF_INET)[0][4][0])
-
-
-def _literal(name: str) -> bool:
-    for family in _INET:
-        try:
-            _socket.inet_pton(family, name.partition("%")[0])
-        except OSError:
-            continue
-        return True
-    return False
-
-
-def install(hostname: str) -> None:
-    """Replace the C layer of sockets; call before ``socket`` is imported."""
+def install() -> None:
+    """Replace the C layer's socket class; call before ``socket`` is imported."""
     _socket.socket = _socket.SocketType = Socket  # type: ignore[misc]
-    _socket.socketpair = staticmethod(socketpair)
-    _socket.getaddrinfo = staticmethod(getaddrinfo)
-    _socket.gethostbyname = staticmethod(gethostbyname)
-    if hostname:
-        _socket.gethostname = staticmethod(lambda: hostname)

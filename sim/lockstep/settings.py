@@ -1,0 +1,41 @@
+"""How processes see the world, and what lockstep counts and finds: values only."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How processes see the world. Durations of simulated time in ns, guards in wall seconds (None: off)."""
+
+    tick_ns: int = 1000
+    epoch_ns: int = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
+    uptime_ns: int = 10**15
+    seed: int = 0
+    hostname: str = "testcell"
+    cpus: int = 2
+    hosts: tuple[tuple[str, int, str, int], ...] = ()  # (host, port or 0, real host, real port)
+    guard_s: float | None = 60.0
+    start_s: float = 60.0
+    zeno: int = 20_000
+    fix_addresses: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should know about a process: kind, process, text, and the stack it comes from."""
+
+    kind: str
+    process: str
+    text: str
+    stack: str = ""
+
+
+@dataclass(slots=True)
+class Counters:
+    """What lockstep did, for diagnosis and benchmarks."""
+
+    supersteps: int = 0
+    runs: int = 0
+    pokes: int = 0
+    advances: int = 0
+    log: list[Finding] = field(default_factory=list)
