@@ -4,8 +4,17 @@ from collections.abc import Callable, Mapping
 
 from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
 from drycell.plugins_sim.instruments import meter
+from drycell.plugins_sim.instruments.bench import load_bench, make_bench
 from drycell.sim.faults import PALETTE, Fault
-from drycell.sim.hooks import DeviceAt, Instrument, Population, PopulationRequest, hookimpl
+from drycell.sim.hooks import (
+    BenchRequest,
+    DeviceAt,
+    Instrument,
+    Population,
+    PopulationRequest,
+    ServedBench,
+    hookimpl,
+)
 
 
 class Meter:
@@ -35,6 +44,20 @@ def drycell_device_models() -> Mapping[str, Callable[[PopulationRequest], Popula
 def drycell_instruments() -> Mapping[str, Callable[[DeviceAt], Instrument]]:
     """``meter``: resistance, output voltage, quiescent current and ramps by lines of text."""
     return {"meter": Meter}
+
+
+def _bench(request: BenchRequest) -> ServedBench:
+    told = {"profile": request.profile, "sites": request.sites, "seed": request.seed}
+    overrides = {key: value for key, value in told.items() if value is not None}
+    if request.file is not None:
+        return load_bench(request.file, request.now_ns, overrides)
+    return make_bench(overrides, request.now_ns)
+
+
+@hookimpl
+def drycell_benches() -> Mapping[str, Callable[[BenchRequest], ServedBench]]:
+    """``bench``: chamber, supply, multimeter, load, source-measure unit, digitizer, switch and magnet."""
+    return {"bench": _bench}
 
 
 @hookimpl

@@ -1,24 +1,29 @@
 """Instruments of a cell: one pure model each, asked in-process or by lines over TCP on the kernel's loop.
 
-Every question and its answer is one event of the journal.
+Every question and its answer is one event of the journal; of an answer with a long block only its beginning and size.
 """
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 from drycell.sim.cell.line_server import Answers, LineServer
-from drycell.sim.hooks import Instrument
+from drycell.sim.cell.message_server import MessageServer
+from drycell.sim.hooks import Instrument, ServedInstrument
+
+JOURNALLED_BYTES = 4096
 
 
 class InstrumentServer:
     """One instrument. ``ask`` is the in-process way; ``start`` opens the TCP way on loopback.
 
+    ``model``: an Instrument answers at once, a ServedInstrument after its latency (which ``ask`` leaves out).
     ``fault(name, line, answer)`` makes other answers out of one, each with a delay in ns; None leaves it.
     """
 
     def __init__(
         self,
         name: str,
-        model: Instrument,
+        model: Instrument | ServedInstrument,
         record: Callable[..., object],
         fault: Callable[[str, str, str], Sequence[tuple[int, str]] | None] = lambda name, line, answer: None,
     ) -> None:
@@ -26,19 +31,32 @@ class InstrumentServer:
         self._model = model
         self._record = record
         self._fault = fault
-        self._server = LineServer(self.ask)
+        self._server: LineServer | MessageServer = (
+            MessageServer(cast(ServedInstrument, model), answers=self._served)
+            if hasattr(model, "reply")
+            else LineServer(self.ask)
+        )
 
     def ask(self, line: str) -> Answers:
         """What is answered to ``line``."""
-        true = self._model.answer(line)
+        return self._given(line, self._model.answer(line))
+
+    def _given(self, line: str, true: str) -> Answers:
         given = self._fault(self.name, line, true)
         if given is None or list(given) == [(0, true)]:
-            self._record("ask", self.name, line=line, answer=true)
+            self._record("ask", self.name, line=line, answer=_shown(true))
             return true
         delay_ns, answer = min(given, default=(0, None))
         late = {"after_s": delay_ns / 1e9} if delay_ns else {}
-        self._record("ask", self.name, line=line, answer=answer, true=true, **late)
+        shown = None if answer is None else _shown(answer)
+        self._record("ask", self.name, line=line, answer=shown, true=_shown(true), **late)
         return given
+
+    def _served(self, message: bytes, answer: bytes) -> Sequence[tuple[int, bytes]]:
+        given = self._given(message.decode("latin-1"), answer.decode("latin-1"))
+        if isinstance(given, str):
+            return [(0, answer)]
+        return [(delay_ns, text.encode("latin-1", "replace")) for delay_ns, text in given]
 
     async def start(self) -> None:
         """Listen on a free loopback port."""
@@ -52,3 +70,9 @@ class InstrumentServer:
     async def stop(self) -> None:
         """Close the listener and every connection."""
         await self._server.stop()
+
+
+def _shown(answer: str) -> str:
+    if len(answer) <= JOURNALLED_BYTES:
+        return answer
+    return f"{answer[:64]}... ({len(answer)} bytes)"

@@ -24,6 +24,7 @@ def command() -> Parser:
     _export(verbs)
     _scenario(verbs)
     _stdf(verbs)
+    _serve(verbs)
     _doctor(verbs)
     return parser
 
@@ -115,6 +116,21 @@ def _stdf(verbs: Verbs) -> None:
     diff.add_argument("--times", action="store_true", help="compare times too")
     diff.add_argument("--mask", action="append", default=[], metavar="TYPE.FIELD", help="a further field to ignore")
     diff.add_argument("--json", action="store_true", help="print the differences as JSON")
+
+
+def _serve(verbs: Verbs) -> None:
+    serve = verbs.add("serve", "simulated instruments alone, on TCP", "serve:serve")
+    serve.add_argument("bench", nargs="?", **_FILE, help="YAML file of a bench (default: the usual one)")
+    serve.add_argument("--port", type=int, metavar="N", help="port of the first, the others follow; 0: free ports")
+    serve.add_argument("--pace", default="real", metavar="PACE", help="real (default) or a factor such as x10")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    serve.add_argument("--allow-remote", action="store_true", help="permit an address that others can reach")
+    serve.add_argument("--profile", choices=("scpi", "seed"), help="seed: errors are answered as lines")
+    serve.add_argument("--json", action="store_true", help="print the addresses as JSON")
+    query = verbs.add("query", "ask an instrument on TCP one question", "serve:query")
+    query.add_argument("address", metavar="HOST:PORT", help="where it listens")
+    query.add_argument("message", help='what to send, such as "*IDN?"; without question mark nothing is read')
+    query.add_argument("--timeout", type=float, default=5.0, metavar="S", help="seconds to wait (default 5)")
 
 
 def _doctor(verbs: Verbs) -> None:

@@ -5,15 +5,29 @@ A plugin is any object with hook functions, named by an entry point of group ``d
 """
 
 from drycell.sim.hooks.registry import Registry, registry
-from drycell.sim.hooks.spec import Device, DeviceAt, Instrument, Population, PopulationRequest, hookimpl, hookspec
+from drycell.sim.hooks.spec import (
+    BenchRequest,
+    Device,
+    DeviceAt,
+    Instrument,
+    Population,
+    PopulationRequest,
+    ServedBench,
+    ServedInstrument,
+    hookimpl,
+    hookspec,
+)
 
 __all__ = [
+    "BenchRequest",
     "Device",
     "DeviceAt",
     "Instrument",
     "Population",
     "PopulationRequest",
     "Registry",
+    "ServedBench",
+    "ServedInstrument",
     "hookimpl",
     "hookspec",
     "registry",

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pluggy
 
 from drycell.sim.errors import DrycellError
-from drycell.sim.hooks.spec import DeviceAt, DrycellHooks, Instrument, Population, PopulationRequest
+from drycell.sim.hooks.spec import (
+    BenchRequest,
+    DeviceAt,
+    DrycellHooks,
+    Instrument,
+    Population,
+    PopulationRequest,
+    ServedBench,
+)
 from drycell.sim.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,6 +31,7 @@ class Registry:
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self._models = _merged(manager, "drycell_device_models")
         self._instruments = _merged(manager, "drycell_instruments")
+        self._benches = _merged(manager, "drycell_benches")
         self.faults: Mapping[str, type[Fault]] = _merged(manager, "drycell_faults")
 
     def population(self, model: str, request: PopulationRequest) -> Population:
@@ -39,6 +48,11 @@ class Registry:
             self._instruments, model, "instrument model", "instruments.*.model"
         )
         return maker(device_at)
+
+    def bench(self, name: str, request: BenchRequest) -> ServedBench:
+        """A bench of instruments. Raises DrycellError for an unknown one or a description that is wrong."""
+        maker: Callable[[BenchRequest], ServedBench] = _find(self._benches, name, "bench", "bench")
+        return maker(request)
 
 
 def _merged(manager: pluggy.PluginManager, hook: str) -> dict[str, Any]:

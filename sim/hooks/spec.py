@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pluggy
@@ -49,6 +50,48 @@ class Instrument(Protocol):
         """The answer to one line (both without newline); ``ERROR ...`` for what it does not understand."""
 
 
+class ServedInstrument(Protocol):
+    """An instrument that takes messages, at simulated cost of time. Messages and answers have no terminator."""
+
+    def reply(self, message: bytes) -> bytes:
+        """The answer to a message as things stand now, empty for none. Never raises."""
+
+    def answer(self, line: str) -> str:
+        """The same for text."""
+
+    def latency_ns(self, message: bytes) -> int:
+        """Simulated nanoseconds from hearing the message to carrying it out and answering."""
+
+    def overrun(self) -> None:
+        """Told when a message was too long to be heard."""
+
+
+class ServedBench(Protocol):
+    """Instruments that share one device, one chamber and one clock."""
+
+    @property
+    def served(self) -> Mapping[str, ServedInstrument]:
+        """Every instrument by name."""
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Where each usually listens; 0 for any free port."""
+
+    def seat(self, site: int, device: Device | None) -> None:
+        """Put a device of the lot into socket ``site`` (from 0), or take it out (None), at the present instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRequest:
+    """What a bench is told. ``file``: its description (None: the usual bench); the rest overrides it if given."""
+
+    now_ns: Callable[[], int]
+    file: Path | None = None
+    profile: str | None = None
+    sites: int | None = None
+    seed: int | None = None
+
+
 class DrycellHooks:
     """What a plugin may offer. Each hook returns names -> makers; a name offered twice is an error."""
 
@@ -60,6 +103,11 @@ class DrycellHooks:
     @hookspec
     def drycell_instruments(self) -> Mapping[str, Callable[[DeviceAt], Instrument]]:
         """Instruments by the name that ``instruments.*.model`` says."""
+        raise NotImplementedError
+
+    @hookspec
+    def drycell_benches(self) -> Mapping[str, Callable[[BenchRequest], ServedBench]]:
+        """Whole benches by name; ``drycell serve`` shows them."""
         raise NotImplementedError
 
     @hookspec
