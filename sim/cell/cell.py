@@ -310,7 +310,16 @@ class Cell:
         if self._resets_left > 0:
             self._resets_left -= 1
             self._kernel.later(ns(operator.reset_after_s), lambda: self.operator("reset", {}))
-        elif not self._timeline.pending and not self._hands.pending:
+        else:
+            self._end_unless_helped()
+
+    def _end_unless_helped(self) -> None:
+        """Nobody presses reset: the run is over as soon as nothing is still to come that could help."""
+        if self.handler.state != "error":
+            return
+        if self._timeline.pending or self._hands.pending:
+            self._kernel.later(ns(1), self._end_unless_helped)
+        else:
             self._end("soft error, and nobody resets")
 
     async def _take_apart(self) -> None:

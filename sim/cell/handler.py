@@ -54,6 +54,7 @@ class Handler:
         self._motion = motion
         self._qos = 0 if "handler-commands-qos-0" in quirks else 2
         self._on_done, self._on_error = on_done, on_error
+        self._in_error = False
         self._touch: Touch = {}
         self._place = Place()
         self._touchdowns = 0
@@ -154,7 +155,7 @@ class Handler:
         "crash": "master_failed",
     }
     _states_that_listen: Mapping[str, tuple[str, ...]] = {
-        "master_initialized": ("connecting", "loading", "unloading", "recovering"),
+        "master_initialized": ("connecting", "loading", "unloading", "recovering", "error"),
         "master_ready": ("loading",),
         "master_connecting": ("error",),
     }
@@ -169,14 +170,11 @@ class Handler:
         event = self._events_of_master.get(state)
         if event is None or self.state not in self._states_that_listen.get(event, (self.state,)):
             return
-        was_error = self.state == "error"
         self._peer.fire(event, words)
         if self.state == "initialized" and self._waiting:
             self._port.later(self._motion.index_time_s, lambda: self._go("initialized", "load"))
         elif self.state == "ready":
             self._schedule_touchdown()
-        elif self.state == "error" and not was_error:
-            self._on_error()
 
     def _heard_response(self, message: Message) -> None:
         try:
@@ -198,10 +196,7 @@ class Handler:
         self._schedule_touchdown()
 
     def _fail(self, message: str) -> None:
-        was_error = self.state == "error"
         self._peer.fire("fail", message)
-        if not was_error:
-            self._on_error()
 
     def _schedule_touchdown(self) -> None:
         self._touch = self.lot.next_touch(self._sites)
@@ -291,3 +286,6 @@ class Handler:
 
     def _announce(self, state: str, message: str) -> None:
         self._port.publish(self._topics.handler_status, messages.handler_status(state, message))
+        if state == "error" and not self._in_error:
+            self._on_error()
+        self._in_error = state == "error"
