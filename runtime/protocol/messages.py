@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
+
 Json = dict[str, Any]
 
 OPTION_NAMES = (
@@ -27,7 +29,10 @@ def encode(message: Mapping[str, Any]) -> bytes:
 
 def decode(payload: bytes) -> Json:
     """The dictionary in ``payload``. Raises ValueError when it is no JSON object in UTF-8."""
-    message = json.loads(payload)
+    try:
+        message = orjson.loads(payload)
+    except orjson.JSONDecodeError:  # Infinity and NaN, which the packages write, or no JSON at all
+        message = json.loads(payload)
     if not isinstance(message, dict):
         raise ValueError(f"a JSON object was expected, not {type(message).__name__}")
     return message

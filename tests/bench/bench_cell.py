@@ -123,7 +123,7 @@ def ten_devices(runs, times):
 
 
 def real_touchdown(runs, sites, devices):
-    result, _ = runs(scenario(devices, sites=sites, rung="process", settle_s=0))
+    result, _ = runs(scenario(devices, sites=sites, rung="process", settle_s=0).model_copy(update={"pace": "real"}))
     assert result.verdict == "holds", result.problems
     sent, walls = 0, []
     waiting = 0
