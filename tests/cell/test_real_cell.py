@@ -1,4 +1,4 @@
-"""The real, unmodified Semi-ATE program in the simulated cell: at the pace of the wall clock, and a mishap in virtual time."""
+"""The real, unmodified Semi-ATE program in the simulated cell, in virtual time, which is its default pace."""
 
 import os
 import signal
