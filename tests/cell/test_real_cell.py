@@ -37,7 +37,7 @@ def quick(**changes):
         "peripherals": {"Temperature": {"latency_s": 0.005}},
         **changes.pop("cell", {}),
     }
-    return {"rung": "process", "pace": "real", "timeline": timeline, "cell": cell, **changes}
+    return {"rung": "process", "timeline": timeline, "cell": cell, **changes}
 
 
 def held(flight):
@@ -109,7 +109,6 @@ def values(flight):
 def test_after_a_mishap_reset_and_reload_bring_the_lot_to_its_end(fly, mishap):
     flight = fly(
         **quick(
-            pace="virtual",
             cell={"operator": {"resets": 1, "reset_after_s": 0.1}},
             devices={"size": 20},
             timeline=[{"when": {"touchdown": 5}, "do": mishap}],
