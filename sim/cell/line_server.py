@@ -9,10 +9,9 @@ Rules that hold here:
 """
 
 import asyncio
-import socket
 from collections.abc import Callable, Sequence
 
-from drycell.sim.errors import DrycellError
+from drycell.sim.cell.listening import listening_socket
 
 LINE_LIMIT = 16384
 CLIENT_LIMIT = 256
@@ -38,18 +37,7 @@ class LineServer:
 
     async def start(self) -> None:
         """Listen. Port 0 takes a free one; ``port`` then says which. Raises DrycellError if the port is taken."""
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # asyncio switches Nagle off only for sockets that say they are TCP
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self.host, self.port))
-            listener.setblocking(False)
-        except (OSError, OverflowError) as error:
-            listener.close()
-            raise DrycellError(
-                f"the instrument cannot listen on {self.address} ({error}); take another port, or 0 for any free one."
-            ) from None
+        listener = listening_socket(self.host, self.port)
         self.port = listener.getsockname()[1]
         self._server = await asyncio.get_running_loop().create_server(lambda: _Client(self), sock=listener)
 

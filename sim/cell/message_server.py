@@ -10,10 +10,10 @@ Rules that hold here:
 """
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from drycell.sim.cell.listening import listening_socket
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import ServedInstrument
 
@@ -54,18 +54,7 @@ class MessageServer:
         """Listen. Port 0 takes a free one; ``port`` then says which. Raises DrycellError if it cannot."""
         if self._server is not None:
             raise DrycellError(f"the instrument listens on {self.address} already; stop it before starting it again.")
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # asyncio switches Nagle off only for sockets that say they are TCP
-        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((self.host, self.port))
-            listener.setblocking(False)
-        except (OSError, OverflowError) as error:
-            listener.close()
-            raise DrycellError(
-                f"the instrument cannot listen on {self.address} ({error}); take another port, or 0 for any free one."
-            ) from None
+        listener = listening_socket(self.host, self.port)
         self.port = listener.getsockname()[1]
         self._server = await asyncio.get_running_loop().create_server(lambda: _Client(self), sock=listener)
 
