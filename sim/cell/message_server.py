@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from drycell.sim.cell.listening import listening_socket
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import ServedInstrument
+from drycell.sim.kernel import NS_PER_S
 
 LINE_LIMIT = 65536
 CLIENT_LIMIT = 256
-NS_PER_S = 1_000_000_000
 
 Answers = Callable[[bytes, bytes], Sequence[tuple[int, bytes]]]
 """Told of each message and its answer; gives what is sent instead, each with a delay in nanoseconds."""
