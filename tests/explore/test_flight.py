@@ -1,0 +1,50 @@
+"""A flight: a run with its journal and its broken promises, thousands of times in one process."""
+
+from pathlib import Path
+
+from drycell.sim.explore import fly
+from drycell.sim.explore.signature import signature
+from drycell.sim.kernel import journal
+from drycell.sim.scenario import Scenario, load
+
+ROOT = Path(__file__).parents[2]
+
+
+def scenario(name: str) -> Scenario:
+    return load(ROOT / "scenarios" / name, {"rung": "model"})
+
+
+def descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_flight_holds_the_events_of_its_journal(tmp_path: Path) -> None:
+    flight = fly(scenario("nominal/clean_lot.yaml"), tmp_path)
+    assert list(flight.events) == list(journal.read(tmp_path / "journal.jsonl"))
+    assert flight.violations == ()
+    assert flight.result.verdict == "holds"
+
+
+def test_a_violation_says_who_broke_what_and_what_proves_it() -> None:
+    flight = fly(scenario("faults/disk_full_for_good.yaml"))
+    assert {violation.oracle for violation in flight.violations} == set(flight.scenario.shows.violates)  # type: ignore[union-attr]
+    for violation in flight.violations:
+        assert violation.evidence
+        assert flight.violation(violation.signature) == violation
+
+
+def test_flights_in_a_folder_of_their_own_leave_nothing_behind() -> None:
+    lot = scenario("nominal/clean_lot.yaml")
+    fly(lot)
+    before = descriptors()
+    folders = [fly(lot).result.run_dir for _ in range(20)]
+    assert descriptors() == before
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_the_kind_of_a_violation_knows_no_times_sites_or_numbers() -> None:
+    one = signature("bins agree", "site 1 sorted 12 into bin 3 at 12.345 s (event 67)")
+    other = signature("bins agree", "site 0 sorted 4 into bin 11 at 2.000 s (event 9)")
+    assert one == other
+    assert one != signature("bins agree", "site 1 was not sorted at 12.345 s (event 67)")
+    assert signature("x", "parts 1, 2 and 3 are missing") == signature("x", "parts 7 and 8 are missing")
