@@ -1,7 +1,5 @@
 """Mosquitto from Debian, for tests that compare with it or use its clients; installed by the test when it can."""
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -9,23 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests import debian
 
 PACKAGES = {"mosquitto": "mosquitto", "mosquitto_pub": "mosquitto-clients", "mosquitto_sub": "mosquitto-clients"}
 
 
 def program(name: str) -> str:
-    """Path of a program of mosquitto; installs the Debian package when allowed to, else the test fails."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"
-    found = shutil.which(name, path=path)
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", PACKAGES[name]]):
-            subprocess.run(command, env=environment, capture_output=True, check=False, timeout=240)
-        found = shutil.which(name, path=path)
-    if found is None:
-        pytest.fail(f"{name} is not installed; the Debian package {PACKAGES[name]} has it")
-    return found
+    """Path of a program of mosquitto; Debian's package is installed when it is missing."""
+    return debian.program(name, PACKAGES[name])
 
 
 @contextmanager
