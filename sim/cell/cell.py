@@ -180,6 +180,7 @@ class Cell:
             sites=cell.sites,
             layout=cell.layout,
             head=self._head,
+            true_values=lambda number: self.devices.device(number).parameters,
             motion=Motion(
                 cell.handler.index_time_s if wafer is None else wafer.step_time_s,
                 0.0 if wafer is None else wafer.change_time_s,

@@ -28,7 +28,10 @@ class Motion:
 
 
 class Handler:
-    """Works through ``lots`` on ``sites``; ``on_done()`` after the last lot, ``on_error()`` on entering error."""
+    """Works through ``lots`` on ``sites``; ``on_done()`` after the last lot, ``on_error()`` on entering error.
+
+    ``true_values(device)``: what the device of that number really is, for the journal alone.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Handler:
         sites: Sequence[int],
         layout: Mapping[int, tuple[int, int]],
         head: TestHead,
+        true_values: Callable[[int], Mapping[str, float]],
         motion: Motion,
         timeouts_s: Mapping[str, float],
         quirks: Collection[str] = (),
@@ -51,6 +55,7 @@ class Handler:
         self._sites = tuple(sites)
         self._layout = layout
         self._head = head
+        self._true_values = true_values
         self._motion = motion
         self._qos = 0 if "handler-commands-qos-0" in quirks else 2
         self._on_done, self._on_error = on_done, on_error
@@ -227,6 +232,8 @@ class Handler:
             place = self.lot.places.get(device)
             if place is not None:
                 entry |= {"wafer": place.wafer, "x": place.x, "y": place.y}
+            if site in really:
+                entry["true"] = dict(self._true_values(really[site]))
             sites.append(entry)
         self._port.record("contact", lot=self.lot.name, touchdown=self._touchdowns, sites=sites)
         for entry in sites:

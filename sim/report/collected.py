@@ -21,7 +21,6 @@ from drycell.sim.report.notable import Notable, NotableLog
 from drycell.sim.report.parts import Parts
 from drycell.sim.report.stdf_facts import StdfFacts, stdf_facts
 from drycell.sim.report.timeline import BAD_STATES, Timeline, marks_of
-from drycell.sim.report.truth import add_true_values
 from drycell.sim.runs import Run
 from drycell.sim.runs.store import State
 from drycell.sim.scenario import Scenario
@@ -34,7 +33,7 @@ MOST_TROUBLES = 40
 
 @dataclass(slots=True)
 class Collected:
-    """One run. ``excerpts``: event number -> its fields, near evidence. ``true_from``: source of the true values."""
+    """One run. ``excerpts``: event number -> its fields, near evidence."""
 
     run: Run
     state: State
@@ -49,7 +48,6 @@ class Collected:
     excerpts: dict[int, dict[str, Any]] = field(default_factory=dict)
     evidence: list[int] = field(default_factory=list)
     stdf: list[StdfFacts] = field(default_factory=list)
-    true_from: str = ""
 
     @property
     def name(self) -> str:
@@ -70,8 +68,6 @@ def collect(run: Run) -> Collected:
     collected.evidence = _evidence(result)
     if run.journal.is_file():
         _Pass(collected).events()
-    version = collected.environment.get("versions", {}).get("drycell")
-    collected.true_from = add_true_values(collected.parts.devices.values(), collected.scenario, version)
     collected.stdf = stdf_facts(run.path)
     return collected
 

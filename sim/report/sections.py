@@ -267,8 +267,6 @@ def _tests(collected: Collected) -> Element:
     if not collected.parts.tests:
         return _section("tests", "Tests", E("p", {"class": "quiet"}, "No measured value was reported."))
     about = "Measured values of every device's last attempt; dashed lines are the limits."
-    if collected.true_from:
-        about += f" True values of the devices: {collected.true_from}."
     return _section("tests", "Tests", E("p", {"class": "quiet"}, about), E("div", {"id": "parameters"}))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from drycell.runtime.stdf import read
 from drycell.sim.errors import DrycellError
+from drycell.sim.hooks import PopulationRequest, registry
 from drycell.sim.scenario import canonical
 
 KILL = {"kill": {"site": 0}}
@@ -56,6 +57,13 @@ def test_bins_come_from_the_devices_and_their_limits(fly):
     }
     assert hard_of == {1: {1}, 11: {2}, 14: {5}}
     assert flight.result.parts == 60
+
+
+def test_the_journal_says_what_each_device_in_contact_really_is(fly):
+    flight = fly(devices={"size": 3})
+    lot = registry().population("ldo", PopulationRequest(7, "306426.001", 3, 0.16))
+    told = [entry for contact in flight.kinds("contact") for entry in contact.fields["sites"]]
+    assert [entry["true"] for entry in told] == [dict(lot.device(number).parameters) for number in (1, 2, 3)]
 
 
 def test_the_same_seed_gives_the_same_devices_and_another_seed_others(fly):

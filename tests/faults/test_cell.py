@@ -87,12 +87,15 @@ def test_a_double_feed_measures_one_device_under_the_number_of_another(fly):
     assert {"fault": "misplaced", "site": "0", "really": 4} in flight.kinds("effect")
     bins = {entry["device"]: entry["hard_bin"] for entry in flight.kinds("sorted")}
     assert bins[3] == bins[4] == 3
+    (told,) = [e for contact in flight.kinds("contact") for e in contact["sites"] if e["device"] == 3]
+    assert told["true"]["vout"] == 2.0
 
 
 def test_no_contact_is_open_for_one_touchdown(fly):
     flight = fly({"when": {"touchdown": 1}, "do": {"contact_failure": 1}})
     assert {entry["device"]: entry["hard_bin"] for entry in flight.kinds("sorted")}[4] == 2
     assert flight.result.hard_bins == {1: 5, 2: 1}
+    assert [e["device"] for contact in flight.kinds("contact") for e in contact["sites"] if "true" not in e] == [4]
 
 
 def test_the_operator_s_reset_is_refused_in_every_state_but_soft_error(fly):

@@ -189,7 +189,6 @@ def test_the_command_replays_where_that_is_possible(tmp_path: Path, monkeypatch:
 
 def test_devices_are_told_with_measured_and_true_values(tmp_path: Path) -> None:
     collected = collect(flown(tmp_path / "run"))
-    assert collected.true_from == "drawn again from scenario and seed"
     devices = list(collected.parts.devices.values())
     assert len(devices) == 50
     by_name = {test.name: test for test in collected.parts.tests.values()}
@@ -200,17 +199,6 @@ def test_devices_are_told_with_measured_and_true_values(tmp_path: Path) -> None:
     for device in good:
         assert device.true is not None
         assert device.values[vout.number] == pytest.approx(device.true["vout"], abs=0.01)
-
-
-def test_true_values_are_not_guessed_for_another_version(tmp_path: Path) -> None:
-    run = flown(tmp_path / "run", devices__size=2)
-    environment = run.path / "environment.json"
-    environment.write_text(
-        re.sub(r'"drycell": "[^"]*"', '"drycell": "0.0.1"', environment.read_text("utf-8")), "utf-8"
-    )
-    collected = collect(run)
-    assert collected.true_from == ""
-    assert all(device.true is None for device in collected.parts.devices.values())
 
 
 def test_a_directory_with_nothing_but_a_scenario_has_a_report(tmp_path: Path) -> None:
