@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
+from drycell.plugins_sim.importers import READERS
 from drycell.plugins_sim.instruments import meter
 from drycell.plugins_sim.instruments.bench import load_bench, make_bench
 from drycell.sim.faults import PALETTE, Fault
@@ -15,6 +16,7 @@ from drycell.sim.hooks import (
     ServedBench,
     hookimpl,
 )
+from drycell.sim.replay.recording import Reader
 
 
 class Meter:
@@ -64,3 +66,9 @@ def drycell_benches() -> Mapping[str, Callable[[BenchRequest], ServedBench]]:
 def drycell_faults() -> Mapping[str, type[Fault]]:
     """The palette: process, link, payload, instrument, file and floor."""
     return PALETTE
+
+
+@hookimpl
+def drycell_importers() -> Mapping[str, Reader]:
+    """Recordings: our own, of MQTT tools, of networks, STDF files and logs."""
+    return READERS

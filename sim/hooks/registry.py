@@ -20,19 +20,21 @@ from drycell.sim.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from drycell.sim.faults import Fault
+    from drycell.sim.replay.recording import Reader
 
 T = TypeVar("T")
 GROUP = "drycell"
 
 
 class Registry:
-    """Device models, instruments and faults of all plugins in ``manager``."""
+    """Device models, instruments, faults and readers of recordings of all plugins in ``manager``."""
 
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self._models = _merged(manager, "drycell_device_models")
         self._instruments = _merged(manager, "drycell_instruments")
         self._benches = _merged(manager, "drycell_benches")
         self.faults: Mapping[str, type[Fault]] = _merged(manager, "drycell_faults")
+        self.importers: Mapping[str, Reader] = _merged(manager, "drycell_importers")
 
     def population(self, model: str, request: PopulationRequest) -> Population:
         """The devices of a lot. Raises DrycellError for an unknown model or parameters it does not take."""

@@ -9,6 +9,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from drycell.sim.faults import Fault
+    from drycell.sim.replay.recording import Reader
 
 hookspec = pluggy.HookspecMarker("drycell")
 hookimpl = pluggy.HookimplMarker("drycell")
@@ -113,4 +114,9 @@ class DrycellHooks:
     @hookspec
     def drycell_faults(self) -> "Mapping[str, type[Fault]]":
         """Faults by the name that ``do`` says in a timeline."""
+        raise NotImplementedError
+
+    @hookspec
+    def drycell_importers(self) -> "Mapping[str, Reader]":
+        """Readers of recordings by the name of their format."""
         raise NotImplementedError
