@@ -66,8 +66,8 @@ class Machine:
         before = self.state
         for name in row.actions:
             self._actions[name]()
-        if row.next != before:
-            self.state = row.next
+        self.state = row.next
+        if row.next != before or self._renews(event):
             self._arm()
         self._on_change(before, row)
 
@@ -76,6 +76,10 @@ class Machine:
         if self._armed is not None:
             self._armed.cancel()
             self._armed = None
+
+    def _renews(self, event: str) -> bool:
+        timeout = self.table.timeout(self.state)
+        return timeout is not None and event in timeout.renewed_by
 
     def _arm(self) -> None:
         if self._armed is not None:

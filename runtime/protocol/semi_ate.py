@@ -4,7 +4,13 @@ Each known defect of the packages is a quirk (see :mod:`drycell.runtime.protocol
 Event names are ours; they say what happened, seen from the role itself.
 """
 
+from collections.abc import Sequence
+from itertools import chain
+
+from drycell.runtime.protocol import messages
+from drycell.runtime.protocol.dialect import Dialect, Json, ProgramWords, StdfTravel
 from drycell.runtime.protocol.table import ANY, Table, Timeout, Transition
+from drycell.runtime.protocol.topics import Topics
 
 T = Transition
 
@@ -126,3 +132,26 @@ TABLES = {table.role: table for table in (MASTER, CONTROL, SEQUENCER, HANDLER)}
 
 PERIPHERAL_TIMEOUT_S = 5.0
 """How long master and actuator proxy wait for an io-control answer (timeout name ``peripheral_s``)."""
+
+
+def _records(payload: bytes) -> list[Json]:
+    records = messages.decode(payload).get("payload")
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ValueError("a result is not a list of records")
+    return records
+
+
+def _pack(records: Sequence[Json]) -> bytes:
+    return messages.encode(messages.typed("testresult", list(records)))
+
+
+SEMI_ATE = Dialect(
+    name="semi-ate",
+    tables=TABLES,
+    topics=Topics,
+    program=ProgramWords(lambda state, message: messages.program_status(state), messages.program_will),
+    stdf=StdfTravel("testresult", False, _pack, _records, lambda pieces: list(chain.from_iterable(pieces))),
+    deadlines_s={"peripheral_s": PERIPHERAL_TIMEOUT_S},
+    farewell="terminated",
+)
+"""The protocol of the runtime packages 1.0.17."""

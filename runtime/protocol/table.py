@@ -27,13 +27,17 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """Whoever stays in ``state`` for ``seconds`` gets ``event``; ``name`` is the key to override the duration by."""
+    """Whoever stays in ``state`` for ``seconds`` gets ``event``; ``name`` is the key to override the duration by.
+
+    ``renewed_by``: events that begin the waiting anew although they do not leave the state.
+    """
 
     state: str
     name: str
     seconds: float
     event: str
     message: str
+    renewed_by: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ path (``bulk``), the assembly of a lot (``lot``), the checks (``checks``), ATDF 
 from drycell.runtime.stdf.damage import Gap
 from drycell.runtime.stdf.encode import BIG, LITTLE, Encoder
 from drycell.runtime.stdf.errors import StdfError
-from drycell.runtime.stdf.json_records import from_json
+from drycell.runtime.stdf.json_records import from_json, to_json
 from drycell.runtime.stdf.lot import LotSummary, LotWriter
 from drycell.runtime.stdf.reading import read, read_tolerant
 from drycell.runtime.stdf.records import TYPES, record
@@ -37,4 +37,5 @@ __all__ = [
     "read",
     "read_tolerant",
     "record",
+    "to_json",
 ]

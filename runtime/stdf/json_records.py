@@ -4,7 +4,9 @@ An object has "type" (and "rec_id") with the record's name, REC_LEN, REC_TYP, RE
 means unset; flag fields are integers; an unset B*n field may be the integer 0.
 """
 
+import math
 from collections.abc import Mapping
+from struct import Struct
 from typing import Any
 
 from drycell.runtime.stdf.errors import StdfError
@@ -13,6 +15,7 @@ from drycell.runtime.stdf.table import Field, Record
 from drycell.runtime.stdf.values import FLOATS, RIGHT, Bits
 
 _ENVELOPE = frozenset({"type", "rec_id", "REC_LEN", "REC_TYP", "REC_SUB"})
+_SINGLE = Struct("<f")
 _OPAQUE_NAMES = frozenset(t.name for t in OPAQUE)
 
 
@@ -41,6 +44,37 @@ def from_json(data: object) -> Record:
             raise StdfError(f"there is no field {key!r}", right="a field of this type", record=name, site=site)
         fields[key] = _value(name, rtype.fields[i], value, site)
     return Record(rtype, fields)
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """The JSON object of a record, as :func:`from_json` reads it; absent fields are left out.
+
+    Single-precision numbers are the shortest decimals that stand for them, so that 3.3 is 3.3 again.
+    """
+    fields = {
+        name: _json_value(record.type.fields[record.type.index[name]].type, value)
+        for name, value in record.fields.items()
+    }
+    return {"type": record.name, "REC_TYP": record.type.typ, "REC_SUB": record.type.sub, **fields}
+
+
+def _json_value(kind: str, value: Any) -> Any:
+    if isinstance(value, Bits):
+        ones = set(value.ones())
+        return [int(place in ones) for place in range(value.length)]
+    if isinstance(value, bytes):
+        return list(value)
+    if kind.removeprefix("k") == "R4":
+        return [_shortest(one) for one in value] if isinstance(value, list) else _shortest(value)
+    return value
+
+
+def _shortest(value: float) -> float:
+    """The decimal with the fewest digits (9 are always enough, IEEE 754) that is this number in single precision."""
+    if not math.isfinite(value):
+        return value
+    candidates = (float(f"{value:.{digits}g}") for digits in range(6, 10))
+    return next((one for one in candidates if _SINGLE.unpack(_SINGLE.pack(one))[0] == value), value)
 
 
 def _value(name: str, f: Field, value: Any, site: int | None) -> Any:

@@ -5,13 +5,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from drycell.runtime.protocol import quirks
+from drycell.runtime.protocol import quirks, specification
 from drycell.runtime.protocol.diagram import markdown, mermaid
+from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.runtime.protocol.machine import IllegalEventError, Machine
 from drycell.runtime.protocol.semi_ate import CONTROL, HANDLER, MASTER, SEQUENCER, TABLES
 from drycell.runtime.protocol.table import ANY, Table, Timeout, Transition
 from drycell.runtime.protocol.topics import Topics, site_of
 
+EVERY = {f"{name} {role}": table for name, dialect in DIALECTS.items() for role, table in dialect.tables.items()}
 DOCS = Path(__file__).parents[2] / "docs" / "protocol.md"
 
 
@@ -42,7 +44,7 @@ def machine(table, log, timers=None, **overrides):
     )
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("table", EVERY.values(), ids=EVERY)
 def test_every_state_of_a_role_can_be_reached(table):
     reached, pending = set(), [table.initial]
     while pending:
@@ -53,7 +55,7 @@ def test_every_state_of_a_role_can_be_reached(table):
     assert reached == set(table.states)
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+@pytest.mark.parametrize("table", EVERY.values(), ids=EVERY)
 def test_every_state_but_a_final_one_has_a_way_out(table):
     stuck = {state for state in table.states if table.successors(state) <= {state}}
     assert stuck == set(table.final)
@@ -180,3 +182,15 @@ def test_topics_carry_device_and_site():
     assert topics.io_request("0") == "ate/D1/TestApp/io-control/site0/request"
     assert topics.handler_status == "ate/H1/Handler/status"
     assert [site_of(topics.control_status("12")), site_of(topics.master_cmd)] == ["12", ""]
+
+
+def test_a_timeout_that_is_renewed_begins_anew_with_the_event_and_not_with_others():
+    timers = Timers()
+    site = machine(specification.PER_FRAGMENT, [], timers)
+    for event in ("idle", "next", "testing"):
+        site.fire(event)
+    first = timers.armed[-1]
+    site.fire("testing")
+    assert timers.armed == [first]
+    site.fire("fragment")
+    assert len(timers.armed) == 1 and timers.armed[0] is not first
