@@ -89,9 +89,11 @@ def typed(kind: str, payload: Any) -> Json:
     return {"type": kind, "payload": payload}
 
 
-def job_data(options: Mapping[str, Json], sites_info: Sequence[Json]) -> Json:
-    """The options and devices of one ``next``."""
-    return {**{name: dict(options.get(name, OPTION_OFF)) for name in OPTION_NAMES}, "sites_info": list(sites_info)}
+def job_data(options: Mapping[str, Json], sites_info: Sequence[Json], tests: Sequence[str] = ()) -> Json:
+    """The options and devices of one ``next``, and the ``tests`` to run when they are not all."""
+    sequence = {"test_sequence": list(tests)} if tests else {}
+    told = {name: dict(options.get(name, OPTION_OFF)) for name in OPTION_NAMES}
+    return {**told, **sequence, "sites_info": list(sites_info)}
 
 
 def io_request(peripheral: str, ioctl: str, parameters: Json) -> Json:

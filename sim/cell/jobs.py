@@ -7,7 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One lot. ``bin_table``: hard bin -> soft bins; ``params``: what control needs to start the program."""
+    """One lot. ``bin_table``: hard bin -> soft bins; ``params``: what control needs to start the program.
+
+    ``tests``: the test instances to run; none: all.
+    """
 
     lot: str
     bin_table: Mapping[int, tuple[int, ...]]
@@ -17,6 +20,7 @@ class Job:
     part_type: str = ""
     program_name: str = ""
     bin_names: Mapping[int, str] = field(default_factory=dict)
+    tests: tuple[str, ...] = ()
 
     def testapp_params(self) -> dict[str, Any]:
         """The payload of ``loadTest``."""

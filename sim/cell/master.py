@@ -359,7 +359,8 @@ class Master:
         self._tell_programs("getexecutionstrategy", layout=self._layout)
 
     def _send_next(self) -> None:
-        data = messages.job_data(self.options, self._touchdown.sites_info)
+        tests = () if self._job is None else self._job.tests
+        data = messages.job_data(self.options, self._touchdown.sites_info, tests)
         self._tell_programs("next", self._touchdown.sites, job_data=data)
 
     def _answer_handler(self) -> None:

@@ -23,6 +23,7 @@ from drycell.sim.errors import DrycellError
 from drycell.sim.kernel import Event, Kernel, StuckError
 from drycell.sim.kernel import journal as journals
 from drycell.sim.scenario import Scenario, identity
+from drycell.sim.suggest import did_you_mean
 
 JOURNAL = "journal.jsonl"
 Observer = Callable[[Event], None]
@@ -45,6 +46,8 @@ def run(
     pace = scenario.effective_pace
     run_dir.mkdir(parents=True, exist_ok=True)
     model = _model(scenario)
+    if model is not None:
+        _check_tests(scenario.program.tests, model)
     real = _real(scenario, run_dir, say) if scenario.rung == "process" else None
     job = _job(scenario, model, real, run_dir)
     kernel = Kernel(pace=pace, journal_path=run_dir / JOURNAL, scenario=identity(scenario), seed=scenario.seed)
@@ -73,6 +76,13 @@ def _run_cell(cell: Cell, kernel: Kernel) -> None:
 def _model(scenario: Scenario) -> ProgramModel | None:
     root = scenario.program.definitions
     return None if root is None else load_program_model(scenario.path_of(root))
+
+
+def _check_tests(chosen: Sequence[str], model: ProgramModel) -> None:
+    known = [test.instance for test in model.tests]
+    for name in chosen:
+        if name not in known:
+            raise DrycellError(f"program.tests: the program has no test {name!r}; {did_you_mean(name, known)}")
 
 
 def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None]) -> RealProgram:
@@ -111,6 +121,7 @@ def _job(scenario: Scenario, model: ProgramModel | None, real: RealProgram | Non
         part_type=scenario.devices.model,
         program_name=name,
         bin_names=model.bin_names if model is not None else {},
+        tests=scenario.program.tests,
     )
 
 

@@ -104,8 +104,10 @@ def _stops(facts: Facts) -> Iterator[Case]:
     order = _all_tests(facts)
     for touchdown, result in facts.story.judged:
         failing = result.failing
-        if failing is None or touchdown.job.get("test_sequence"):
+        if failing is None:
             continue
+        chosen = touchdown.job.get("test_sequence")
+        expected = len(chosen) if isinstance(chosen, list) and chosen else len(order)
         who, proof = f"the program of site {result.site}", tuple(_proof(touchdown))
         if touchdown.option("stop_on_fail"):
             if failing < len(result.tests) - 1:
@@ -114,7 +116,7 @@ def _stops(facts: Facts) -> Iterator[Case]:
                 yield Breach(text, result.event, proof)
             else:
                 yield None
-        elif touchdown.asked is not None and len(result.tests) < len(order):
+        elif touchdown.asked is not None and len(result.tests) < expected:
             text = (
                 f"{who} stopped after the failing test {result.tests[failing].number}, although stop_on_fail was off"
             )

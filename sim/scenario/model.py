@@ -224,6 +224,8 @@ class Program(Section):
     """Script of a real test program, instead of one generated from the definitions."""
     python: Text | None = None
     """Interpreter of the real test program."""
+    tests: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
+    """Test instances to run, such as ``vout_1``, in the program's own order; none named: all."""
 
 
 class Devices(Section):

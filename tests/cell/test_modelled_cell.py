@@ -11,6 +11,7 @@ from drycell.runtime.stdf import read
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import PopulationRequest, registry
 from drycell.sim.scenario import canonical
+from tests.cell.conftest import DEMO
 
 KILL = {"kill": {"site": 0}}
 
@@ -47,6 +48,17 @@ def test_the_last_touchdown_of_an_odd_lot_uses_only_the_sites_it_needs(fly, size
     last = flight.kinds("contact")[-1]
     assert [entry["site"] for entry in last.fields["sites"]] == alone
     assert flight.result.verdict == "holds"
+
+
+def test_only_the_named_tests_run_in_the_programs_order_and_a_failing_one_is_judged(fly):
+    flight = fly(program={"definitions": str(DEMO), "tests": ["ramp_1", "vout_1"]}, devices={"defects": "60%"})
+    assert {tuple(test.number for test in result.tests) for result in flight.facts.results} == {(200, 400)}
+    assert flight.result.verdict == "holds"
+
+
+def test_a_test_that_the_program_does_not_have_is_named_before_the_run(fly):
+    with pytest.raises(DrycellError, match="no test 'vout'; did you mean 'vout_1'"):
+        fly(program={"definitions": str(DEMO), "tests": ["vout"]})
 
 
 def test_bins_come_from_the_devices_and_their_limits(fly):
