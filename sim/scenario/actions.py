@@ -78,6 +78,11 @@ class Option(Section):
     value: Whole = Field(default=-1, ge=-1, le=2**31 - 1)
     """Its argument, such as a test number; -1 for none."""
 
+    @model_serializer(mode="wrap")
+    def _flag(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        """Without an argument, in the plain form, the short form."""
+        return self.active if info.exclude_defaults and self.value == -1 else handler(self)
+
 
 def _from_flag(data: object) -> object:
     return {"active": data} if isinstance(data, bool) else data
@@ -143,6 +148,11 @@ class OperatorAction(Choice):
     def _one(self) -> Self:
         _exactly_one(self, "operator")
         return self
+
+    @model_serializer(mode="wrap")
+    def _word(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        """A command, in the plain form, as a bare word."""
+        return self.command if info.exclude_defaults and self.command else self._only_used(handler)
 
 
 def _from_word(data: object) -> object:

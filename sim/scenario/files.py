@@ -21,17 +21,22 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Scenario.model_json_schema()}
 
 
-def pretty(scenario: Scenario) -> str:
-    """The scenario as YAML without what is the default anyway. Loads to an equal scenario."""
+def plain(scenario: Scenario) -> dict[str, Any]:
+    """The scenario as plain values without what is the default anyway. :func:`from_data` makes an equal scenario."""
     data = scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     data = {"drycell": scenario.drycell, "name": scenario.name, **data}
     if scenario.cell.layout == default_layout(scenario.cell.sites):
         data.get("cell", {}).pop("layout", None)
         if not data.get("cell", {"": 1}):
             del data["cell"]
+    return data
+
+
+def pretty(scenario: Scenario) -> str:
+    """The scenario as YAML without what is the default anyway. Loads to an equal scenario."""
     yaml, text = YAML(pure=True), StringIO()
     yaml.width = 4000  # never break a line: a broken plain key is no YAML
-    yaml.dump(_styled(data, 0), text)
+    yaml.dump(_styled(plain(scenario), 0), text)
     return text.getvalue()
 
 
