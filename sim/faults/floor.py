@@ -8,7 +8,7 @@ from pydantic import Field
 from drycell.sim.errors import DrycellError
 from drycell.sim.faults.base import Fault, Layer
 from drycell.sim.faults.stage import Stage
-from drycell.sim.scenario.words import Flag, Lot, Number, Seconds, Site, Text, Whole
+from drycell.sim.scenario.words import DeviceParameter, Flag, Lot, Number, Part, Seconds, Site, Whole
 
 
 class _Floor(Fault):
@@ -118,11 +118,11 @@ class DeviceChanges(_Floor):
     """A device behaves otherwise from now on: its true values change, as by heat, damage or a bad contact."""
 
     main: ClassVar[str | None] = "part"
-    part: Whole = Field(ge=1)
+    part: Part
     """Number of the device in the lot."""
-    values: Mapping[Text, Number] = {}
+    values: Mapping[DeviceParameter, Number] = {}
     """New true values by name, in the unit of the device model."""
-    factors: Mapping[Text, Number] = {}
+    factors: Mapping[DeviceParameter, Number] = {}
     """Factors on the true values, by name."""
 
     def check(self, stage: Stage) -> None:

@@ -17,7 +17,7 @@ from drycell.sim.faults.rules import Outcome
 from drycell.sim.faults.select import Chosen, MessageFault, content_of
 from drycell.sim.faults.stage import Stage
 from drycell.sim.kernel.clock import ns
-from drycell.sim.scenario.words import Number, Seconds, Site, Text, TopicLevel, Whole
+from drycell.sim.scenario.words import InstrumentName, Number, Part, PeripheralName, Seconds, Site, Text, Whole
 
 if TYPE_CHECKING:
     from drycell.sim.broker import Message
@@ -30,13 +30,13 @@ class InstrumentFault(Fault):
 
     layer: ClassVar[Layer] = "instrument"
     main: ClassVar[str | None] = "instrument"
-    instrument: Text | None = None
+    instrument: InstrumentName | None = None
     """Its name under ``instruments``; null for all."""
     asked: Text | None = None
     """Only questions that contain this text."""
     site: Site | None = None
     """Only questions about this site's channel, ``(@SITE)``."""
-    part: Whole | None = Field(default=None, ge=1)
+    part: Part | None = None
     """Only while this device is in contact at that channel."""
     nth: Whole = Field(default=1, ge=1)
     """The first answer that is hit, counting those that fit from 1."""
@@ -180,7 +180,7 @@ class PeripheralFault(MessageFault):
 
     layer: ClassVar[Layer] = "instrument"
     main: ClassVar[str | None] = "peripheral"
-    peripheral: TopicLevel
+    peripheral: PeripheralName
     """Type of the peripheral, as under ``cell.peripherals``."""
 
     def inject(self, stage: Stage) -> None:
@@ -234,7 +234,7 @@ class PeripheralWrong(PeripheralFault):
 class PeripheralElsewhere(PeripheralFault):
     """A peripheral's answer comes on another peripheral's topic."""
 
-    on: TopicLevel
+    on: PeripheralName
     """Type of the other peripheral."""
 
     def change(self, message: "Message", stage: Stage) -> "Sequence[tuple[int, Message]]":

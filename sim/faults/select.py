@@ -16,7 +16,7 @@ from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.faults.base import Fault
 from drycell.sim.faults.stage import Stage
 from drycell.sim.kernel.clock import ns
-from drycell.sim.scenario.words import Seconds, Site, Text, Whole
+from drycell.sim.scenario.words import Part, Seconds, Site, Text, Whole
 
 if TYPE_CHECKING:
     from drycell.sim.broker import Message
@@ -115,7 +115,7 @@ class MessageFault(Fault):
     """Only statuses that announce this state."""
     site: Site | None = None
     """Only of or for this site."""
-    part: Whole | None = Field(default=None, ge=1)
+    part: Part | None = None
     """Only while this device is in contact at the message's site."""
     nth: Whole = Field(default=1, ge=1)
     """The first one that is hit, counting those that fit from 1."""

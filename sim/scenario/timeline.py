@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from drycell.sim.kernel.clock import ns
 from drycell.sim.scenario.actions import Action, Choice
-from drycell.sim.scenario.words import Lot, Seconds, Site, Text, Whole
+from drycell.sim.scenario.words import Lot, Part, Seconds, Site, Text, Whole
 
 MasterState = Literal[
     "connecting", "initialized", "loading", "ready", "testing", "unloading", "softerror", "error", "crash"
@@ -56,7 +56,7 @@ class Trigger(Choice):
     """An occurrence: one of ``part``, ``touchdown``, ``says``, ``master``, ``handler``, ``control``, ``command`` and
     ``topic``, narrowed down by the other keys."""
 
-    part: Whole | None = Field(default=None, ge=1)
+    part: Part | None = None
     """Alone: just before the touchdown in which the n-th device of the lot (from 1) is tested for the first time.
     With ``says``, ``command`` or ``topic``: only while this device is in contact."""
     touchdown: Whole | None = Field(default=None, ge=1)

@@ -8,8 +8,9 @@ Rules
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
@@ -49,6 +50,14 @@ class Section(BaseModel):
     def inside(cls, key: str | int) -> Any:
         """The type of what stands under ``key``; None when nothing may stand there."""
         return next((info.annotation for name, info in cls.model_fields.items() if key in (name, info.alias)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """Mark of a field whose type alone does not say what it stands for: ``site: Annotated[int, Meaning("site")]``.
+    Whoever draws or simplifies values knows by it which of them make sense in a cell."""
+
+    what: Literal["site", "part", "lot", "peripheral", "instrument", "device parameter", "duration"]
 
 
 def seconds(value: object) -> object:
@@ -136,16 +145,26 @@ Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-Seconds = Annotated[Number, BeforeValidator(seconds, json_schema_input_type=float | str), Field(ge=0, le=31_536_000)]
+Seconds = Annotated[
+    Number,
+    BeforeValidator(seconds, json_schema_input_type=float | str),
+    Field(ge=0, le=31_536_000),
+    Meaning("duration"),
+]
 Share = Annotated[Number, BeforeValidator(share, json_schema_input_type=float | str), Field(ge=0, le=1)]
 PaceWord = Annotated[str, AfterValidator(pace)]
 TopicLevel = Annotated[str, AfterValidator(topic_level)]
+PeripheralName = Annotated[TopicLevel, Meaning("peripheral")]
+InstrumentName = Annotated[Text, Meaning("instrument")]
+DeviceParameter = Annotated[Text, Meaning("device parameter")]
 Instant = Annotated[datetime, BeforeValidator(instant, json_schema_input_type=str)]
-Site = Annotated[Whole, Field(ge=0, le=255)]
+Site = Annotated[Whole, Field(ge=0, le=255), Meaning("site")]
+Part = Annotated[Whole, Field(ge=1), Meaning("part")]
 Bin = Annotated[Whole, Field(ge=0, le=65535)]
 Variable = Annotated[str, AfterValidator(_matching(_VARIABLE, "name of an environment variable; use DRYCELL_METER"))]
 Lot = Annotated[
     str,
+    Meaning("lot"),
     BeforeValidator(_numeric_text, json_schema_input_type=str | int),
     AfterValidator(_matching(_LOT, 'lot number; use letters, digits, dots and dashes such as "306426.001"')),
 ]

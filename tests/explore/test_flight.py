@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from drycell.sim.cell.lot import Lot
 from drycell.sim.explore import fly
 from drycell.sim.explore.signature import signature
 from drycell.sim.kernel import journal
@@ -22,6 +25,7 @@ def test_a_flight_holds_the_events_of_its_journal(tmp_path: Path) -> None:
     flight = fly(scenario("nominal/clean_lot.yaml"), tmp_path)
     assert list(flight.events) == list(journal.read(tmp_path / "journal.jsonl"))
     assert flight.violations == ()
+    assert flight.result is not None
     assert flight.result.verdict == "holds"
 
 
@@ -30,16 +34,33 @@ def test_a_violation_says_who_broke_what_and_what_proves_it() -> None:
     assert {violation.oracle for violation in flight.violations} == set(flight.scenario.shows.violates)  # type: ignore[union-attr]
     for violation in flight.violations:
         assert violation.evidence
+        assert violation.excused, "a full disk stops the lot, which nobody promised to finish"
         assert flight.violation(violation.signature) == violation
+
+
+def test_an_incomplete_lot_of_an_undisturbed_cell_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lot, "next_touch", lambda lot, sites: {})
+    assert {violation.oracle for violation in fly(scenario("nominal/clean_lot.yaml")).findings} == {"lot completes"}
+
+
+def test_an_error_of_the_simulator_is_a_violation_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(lot: Lot, device: int, hard_bin: int) -> None:
+        raise ZeroDivisionError("no bins")
+
+    monkeypatch.setattr(Lot, "sort", broken)
+    (violation,) = fly(scenario("nominal/clean_lot.yaml")).findings
+    assert violation.signature == "no internal error: ZeroDivisionError in test_flight.broken"
 
 
 def test_flights_in_a_folder_of_their_own_leave_nothing_behind() -> None:
     lot = scenario("nominal/clean_lot.yaml")
     fly(lot)
     before = descriptors()
-    folders = [fly(lot).result.run_dir for _ in range(20)]
+    for _ in range(20):
+        result = fly(lot).result
+        assert result is not None
+        assert not result.run_dir.exists()
     assert descriptors() == before
-    assert not any(folder.exists() for folder in folders)
 
 
 def test_the_kind_of_a_violation_knows_no_times_sites_or_numbers() -> None:

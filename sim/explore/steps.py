@@ -1,0 +1,135 @@
+"""Strategies for the timeline: when something happens, and what.
+
+A *kind of deed* is a fault of the palette by its name, ``kill`` (a signal), ``operator`` (buttons at the master's
+panel), or one of the harmless ones: ``options``, ``loglevel``, ``bin`` and ``parameter``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, get_args
+
+from hypothesis import strategies as st
+
+from drycell.sim.explore.known import Known
+from drycell.sim.explore.values import NOTHING, Strategy, durations_s, fields, model
+from drycell.sim.faults import Fault, MessageFault
+from drycell.sim.hooks import registry
+from drycell.sim.scenario.actions import Command, Kill, OperatorAction, Options
+from drycell.sim.scenario.timeline import Trigger
+
+HARMLESS = ("options", "loglevel", "bin", "parameter")
+"""Kinds of deeds that break no promise of a cell that works."""
+_DISTURBING: Mapping[str, Callable[[Known], Strategy]] = {
+    "kill": lambda known: model(Kill, known).map(lambda kill: {"kill": kill}),
+    "operator": lambda known: st.sampled_from(get_args(Command)).map(_operator("command")),
+}
+_OCCURRENCES = ("touchdown", "part", "says", "master", "handler", "control", "command")
+_NARROWED_BY = {"says": ("site", "part"), "control": ("site",), "command": ("part",)}
+_OFTEN = 3
+"""Out of so many occurrences that could be narrowed down, one is."""
+
+
+def kinds() -> tuple[str, ...]:
+    """Every kind of deed that disturbs a cell: ``kill``, ``operator``, and the faults of all installed plugins."""
+    return (*_DISTURBING, *registry().faults)
+
+
+@lru_cache(maxsize=4096)
+def deed(kind: str, known: Known) -> Strategy:
+    """What a step may ``do`` of this kind, as plain values; ``nothing()`` where there is nothing to strike."""
+    make = _DISTURBING.get(kind) or _HARMLESS.get(kind)
+    if make is not None:
+        return make(known)
+    return fault(registry().faults[kind], known).map(lambda drawn: {kind: drawn})
+
+
+def fault(kind: type[Fault], known: Known) -> Strategy:
+    """Values of one fault, derived from its fields; also for faults of plugins."""
+    if not issubclass(kind, MessageFault):
+        return model(kind, known)
+    if kind.main == "message":
+        return model(kind, known, always=("message",))
+    return model(kind, known, never=("message",))
+
+
+def steps(deeds: Strategy, known: Known) -> Strategy:
+    """Steps of a timeline with one of ``deeds`` each, as plain values."""
+    return st.builds(lambda when, do: {**when, "do": do}, triggers(known), deeds)
+
+
+@lru_cache(maxsize=1024)
+def triggers(known: Known) -> Strategy:
+    """When something may happen: at an instant, again and again, or with an occurrence in this cell."""
+    instants = durations_s(known)
+    rhythms = st.builds(
+        lambda every_s, count: {"every": every_s, "count": count},
+        instants.filter(bool),
+        st.integers(1, 5),
+    )
+    occurrences = _occurrences(known)
+    late = st.builds(lambda when, delay_s: {**when, "with_delay": delay_s}, occurrences, instants)
+    return st.one_of(instants.map(lambda at_s: {"at": at_s}), occurrences, occurrences, late, rhythms)
+
+
+def _occurrences(known: Known) -> Strategy:
+    required, optional = fields(Trigger, known)
+    values = required | optional | {"touchdown": st.integers(1, known.touchdowns)}
+    nth = st.sampled_from((1, 1, 2, 3, 5))
+
+    @st.composite
+    def one(draw: st.DrawFn) -> dict[str, Any]:
+        kind = draw(st.sampled_from(_OCCURRENCES))
+        when = {kind: draw(values[kind])}
+        for key in _NARROWED_BY.get(kind, ()):
+            if draw(st.integers(1, _OFTEN)) == _OFTEN:
+                when[key] = draw(values[key])
+        if kind not in ("touchdown", "part"):
+            when["nth"] = draw(nth)
+        return {"when": when}
+
+    return one()
+
+
+def _operator(key: str) -> Callable[[Any], dict[str, Any]]:
+    return lambda value: {"operator": {key: value}}
+
+
+def _bins(known: Known) -> Strategy:
+    if not known.soft_bins:
+        return NOTHING
+    pairs: Strategy = st.fixed_dictionaries(
+        {"soft": st.sampled_from(known.soft_bins), "hard": st.sampled_from(known.hard_bins)}
+    )
+    return pairs.map(_operator("bin"))
+
+
+def _parameters(known: Known) -> Strategy:
+    if not known.inputs:
+        return NOTHING
+
+    def settings(name: str) -> Strategy:
+        low, high = known.inputs[name]
+        return st.sampled_from((low, high, (low + high) / 2)).map(
+            lambda value: {"operator": {"parameter": {"name": name, "value": value}}}
+        )
+
+    return st.sampled_from(tuple(known.inputs)).flatmap(settings)
+
+
+def _options(known: Known) -> Strategy:
+    asked = st.fixed_dictionaries({"active": st.booleans(), "value": st.integers(-1, known.tests)})
+    flags = dict.fromkeys(Options.model_fields, st.booleans()) | {"trigger_on_test": asked}
+    names: Sequence[str] = tuple(flags)
+    some = st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)
+    return some.flatmap(lambda chosen: st.fixed_dictionaries({name: flags[name] for name in chosen})).map(
+        lambda options: {"options": options}
+    )
+
+
+_LEVELS = get_args(get_args(OperatorAction.model_fields["loglevel"].annotation)[0])
+_HARMLESS: Mapping[str, Callable[[Known], Strategy]] = {
+    "options": _options,
+    "loglevel": lambda known: st.sampled_from(_LEVELS).map(_operator("loglevel")),
+    "bin": _bins,
+    "parameter": _parameters,
+}

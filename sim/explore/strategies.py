@@ -1,0 +1,186 @@
+"""Hypothesis strategies that draw whole scenarios, valid by construction.
+
+Rules
+- A scenario is drawn around a *base*, which says what is under test: program, instruments, peripherals, rung, quirks.
+  Cell, lot, devices and timeline are drawn.
+- Swarm testing (Groce et al., ISSTA 2012): each scenario first draws the few kinds of deeds it may contain, so that
+  kinds which hide each other are also seen apart.
+- ``expect`` keeps the base's oracles; its sentences are about the base's own lot and are left out.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+from drycell.sim.errors import DrycellError
+from drycell.sim.explore.known import Known, known
+from drycell.sim.explore.steps import HARMLESS, deed, kinds, steps
+from drycell.sim.explore.values import Strategy
+from drycell.sim.oracles import ORACLES
+from drycell.sim.scenario import Scenario, from_data
+from drycell.sim.suggest import did_you_mean
+
+VIRTUAL_S = 1200.0
+"""When a drawn run is stopped at the latest: four times the longest timeout of the protocol."""
+LOT_SIZES = (1, 2, 3, 5, 8, 10, 20)
+_MOST_KINDS = 4
+_MOST_STEPS = 4
+_OTHER_SITES = ((0, 1, 2, 3), (2, 5, 7, 11), (255, 0, 128, 1))
+
+
+def scenarios(
+    base: Scenario,
+    *,
+    sites: int | Collection[int] | None = None,
+    devices: int | None = None,
+    faults: Collection[str] | None = None,
+    without: Collection[str] = (),
+    more: Mapping[str, Strategy] | None = None,
+) -> st.SearchStrategy[Scenario]:
+    """Scenarios around ``base``.
+
+    ``sites``: how many sites, or their numbers; None: any that the program is made for. ``devices``: the most devices
+    in a lot. ``faults``: only these kinds of deeds (:func:`~drycell.sim.explore.steps.kinds`), none for an empty
+    collection; ``without``: not these. ``more``: kind of deed -> strategy of what a step may ``do``, as plain values,
+    for kinds of your own or in place of the derived ones.
+
+    Raises DrycellError for kinds and sites that do not exist.
+    """
+    about = known(base)
+    chosen = _kinds(faults, without, more or {})
+    offered = _offered((*HARMLESS, *chosen), about, more or {})
+    return _scenario(_dumped(base), base.folder, about, _cells(base, about, sites), _lots(about, devices), offered)
+
+
+def clean(
+    base: Scenario, *, sites: int | Collection[int] | None = None, devices: int | None = None
+) -> st.SearchStrategy[Scenario]:
+    """Scenarios in which nothing goes wrong and no oracle may be violated: no faults, a patient operator who only
+    changes options, log levels, bins and inputs."""
+    return scenarios(base, sites=sites, devices=devices, faults=())
+
+
+@st.composite
+def _scenario(
+    draw: st.DrawFn,
+    dumped: dict[str, Any],
+    folder: Path,
+    about: Known,
+    cells: Strategy,
+    lots: Strategy,
+    offered: Mapping[str, Callable[[Known], Strategy]],
+) -> Scenario:
+    """One scenario: ``dumped``, a base as plain values, with what is drawn in its place."""
+    cell, devices = draw(cells), draw(lots)
+    here = about.of(tuple(cell["sites"]), devices["size"])
+    data = dumped | {
+        "seed": draw(st.integers(0, 2**32)),
+        "cell": dumped["cell"] | cell,
+        "devices": dumped["devices"] | devices,
+        "timeline": draw(_timelines(here, offered)),
+    }
+    return from_data(data, folder=folder)
+
+
+def _dumped(base: Scenario) -> dict[str, Any]:
+    """The base as plain values, with what its own lot alone was about left out."""
+    data = base.model_dump(mode="json", by_alias=True)
+    limits = data["limits"] | {"virtual_s": min(base.limits.virtual_s, VIRTUAL_S)}
+    return data | {"expect": _expected(base), "limits": limits, "shows": None}
+
+
+def _offered(
+    chosen: Iterable[str], about: Known, more: Mapping[str, Strategy]
+) -> dict[str, Callable[[Known], Strategy]]:
+    """Kind of deed -> its strategy in a cell, for the kinds that have anything to strike there."""
+    makers = {kind: (lambda _, own=more[kind]: own) if kind in more else partial(deed, kind) for kind in chosen}
+    return {kind: make for kind, make in makers.items() if not make(about).is_empty}
+
+
+def _timelines(here: Known, offered: Mapping[str, Callable[[Known], Strategy]]) -> Strategy:
+    """Timelines of a swarm: first the kinds of deeds, then steps with deeds of these kinds only."""
+    swarms = st.lists(st.sampled_from(tuple(offered)), min_size=1, max_size=_MOST_KINDS, unique=True)
+    return swarms.flatmap(
+        lambda swarm: st.lists(steps(st.one_of([offered[kind](here) for kind in swarm]), here), max_size=_MOST_STEPS)
+    )
+
+
+def _cells(base: Scenario, about: Known, sites: int | Collection[int] | None) -> Strategy:
+    """The drawn part of the cell: its sites and their places, handler or prober, operator, peripherals."""
+    kept = base.cell.handler.model_dump(mode="json")
+    handlers = st.fixed_dictionaries(
+        {
+            "index_time_s": st.sampled_from((0.1, 0.0, 0.3, 2.0)),
+            "retest_bins": st.lists(st.sampled_from(about.hard_bins or (2,)), max_size=2, unique=True),
+            "retests": st.integers(0, 3),
+        },
+    ).map(lambda drawn: {**kept, **drawn, "kind": "handler", "wafer": None})
+    probers = st.fixed_dictionaries(
+        {"columns": st.integers(1, 6), "rows": st.integers(1, 6), "change_time_s": st.sampled_from((1.0, 20.0))}
+    ).map(lambda wafer: {**kept, "kind": "prober", "wafer": wafer})
+    fixed = {
+        "operator": st.fixed_dictionaries(
+            {"resets": st.integers(0, 5), "reset_after_s": st.sampled_from((0.5, 0.0, 5.0, 20.0))}
+        ),
+        "handler": st.one_of(handlers, handlers, probers),
+        "peripherals": st.fixed_dictionaries(
+            {
+                name: st.fixed_dictionaries(
+                    {"latency_s": st.sampled_from((entry.latency_s, 0.0, 0.5)), "answer": st.just(entry.answer)}
+                )
+                for name, entry in base.cell.peripherals.items()
+            }
+        ),
+    }
+    return st.builds(lambda places, rest: places | rest, _places(base, about, sites), st.fixed_dictionaries(fixed))
+
+
+def _places(base: Scenario, about: Known, sites: int | Collection[int] | None) -> Strategy:
+    """Sites with a layout that the program is made for."""
+    if sites is None:
+        wanted = [tuple(numbers) for numbers in _OTHER_SITES]
+        choices = [(numbers[: len(layout)], layout) for layout in about.layouts for numbers in wanted]
+    else:
+        numbers = tuple(range(sites)) if isinstance(sites, int) else tuple(sites)
+        choices = [(numbers, layout) for layout in about.layouts if len(layout) == len(numbers)]
+    choices = [(numbers, layout) for numbers, layout in choices if len(numbers) == len(layout)]
+    if not choices:
+        made_for = ", ".join(str(len(layout)) for layout in about.layouts)
+        raise DrycellError(f"sites={sites}: the program is made for {made_for} sites")
+    return st.sampled_from(choices).map(
+        lambda choice: {"sites": list(choice[0]), "layout": dict(zip(choice[0], choice[1], strict=True))}
+    )
+
+
+def _lots(about: Known, most_devices: int | None) -> Strategy:
+    sizes = [size for size in LOT_SIZES if most_devices is None or size <= most_devices]
+    if not sizes:
+        raise DrycellError(f"devices={most_devices}: a lot has at least one device")
+    spreads: Strategy = st.just({})
+    if about.device_parameters:
+        shares = st.sampled_from((0.0, 0.01, 0.1))
+        spreads = st.dictionaries(st.sampled_from(about.device_parameters), shares, max_size=2)
+    return st.fixed_dictionaries(
+        {
+            "size": st.sampled_from(sizes),
+            "defects": st.sampled_from((0.0, 0.16, 0.6, 1.0)),
+            "spread": spreads,
+        }
+    )
+
+
+def _expected(base: Scenario) -> list[str]:
+    """The base's oracles; also those that only a modelled program without quirks keeps, where it is one."""
+    keeps_all = base.rung == "model" and not base.cell.quirks
+    return [oracle.name for oracle in ORACLES.values() if oracle.name in base.expect or keeps_all > oracle.ambient]
+
+
+def _kinds(faults: Collection[str] | None, without: Collection[str], more: Mapping[str, Strategy]) -> tuple[str, ...]:
+    offered = tuple(dict.fromkeys((*kinds(), *more)))
+    for name in (*(faults or ()), *without):
+        if name not in offered:
+            raise DrycellError(f"there is no fault {name!r}; {did_you_mean(name, offered)}")
+    return tuple(name for name in offered if (faults is None or name in faults) and name not in without)
