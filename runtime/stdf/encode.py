@@ -1,4 +1,4 @@
-"""Fields of one record -> bytes: strict, compiled from the record tables.
+"""Fields of one record -> bytes: strict, by the record tables.
 
 Absent fields (no key, or None) at the end are not written. An absent field before a present one is written as its
 "missing" value; that is an error where the format has none, or where a flag byte given by the caller contradicts it.
@@ -6,20 +6,19 @@ Counts, and flag bytes named OPT_FLAG, are computed when absent and checked or k
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import copysign, inf, isfinite
-from operator import itemgetter
 from typing import Any, Literal
 
 from drycell.runtime.stdf.errors import StdfError
+from drycell.runtime.stdf.packing import Pack, flag_byte, length, packers
 from drycell.runtime.stdf.rules import LARGEST_R4, LONGEST_CN, STRICT, Notes, Rules, spell
 from drycell.runtime.stdf.table import REQUIRED, Absence, Field, Record, RecordType
-from drycell.runtime.stdf.values import BAD_VALUE, FIXED, FLOATS, LENGTH_BYTE, RIGHT, writer
+from drycell.runtime.stdf.values import BAD_VALUE, FLOATS, RIGHT, writer
 
 Order = Literal["<", ">"]
 LITTLE: Order = "<"
 BIG: Order = ">"
-_Pack = Callable[[dict[str, Any]], bytes]
 _MOST_PLANS = 512  # kinds of records (by which fields they have) whose packers are kept
 
 
@@ -36,7 +35,7 @@ class Encoder:
         self.rules = rules
         self.notes = Notes()
         self._charset = "latin-1" if rules.text == "latin-1" else "ascii"
-        self._plans: dict[tuple[RecordType, tuple[str, ...]], list[_Pack] | None] = {}
+        self._plans: dict[tuple[RecordType, tuple[str, ...]], list[Pack] | None] = {}
         self._header = struct.Struct(order + "HBB").pack
 
     def encode(self, record: Record) -> bytes:
@@ -56,37 +55,20 @@ class Encoder:
         return b"".join([self.encode(r) for r in records])
 
     def _quick(self, rtype: RecordType, fields: dict[str, Any]) -> bytes | None:
-        """The body if the fields are exactly the first ones of the table and need no rule; else None."""
+        """The body when nothing in it needs a rule or a second look; else None."""
         key = (rtype, tuple(fields))
         try:
             plan = self._plans[key]
         except KeyError:
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
-            plan = self._plans[key] = self._plan(rtype, set(fields))
+            plan = self._plans[key] = packers(rtype, set(fields), self.order, self._charset)
         if plan is None:
             return None
         try:
             return b"".join([pack(fields) for pack in plan])
         except BAD_VALUE:
             return None
-
-    def _plan(self, rtype: RecordType, present: set[str]) -> list[_Pack] | None:
-        if present != set(rtype.names[: len(present)]) or len(present) < rtype.needed:
-            return None
-        packs: list[_Pack] = []
-        run: list[Field] = []
-        for f in rtype.fields[: len(present)]:
-            if f.type in FIXED:
-                run.append(f)
-                continue
-            if run:
-                packs.append(_run(run, self.order))
-                run = []
-            packs.append(_text(f, self._charset) if f.type == "Cn" else _other(f, self.order, self._charset))
-        if run:
-            packs.append(_run(run, self.order))
-        return packs
 
     def _careful(self, rtype: RecordType, given: dict[str, Any]) -> bytes:
         """The body with what is absent filled; field by field if a rule applies or something is wrong."""
@@ -181,9 +163,8 @@ def complete(rtype: RecordType, given: dict[str, Any]) -> dict[str, Any]:
             raise StdfError(
                 f"there is no field {name!r}", right=f"one of {', '.join(rtype.names)}", record=rtype.name
             )
-    stop = max([rtype.needed, *(rtype.index[name] + 1 for name in present)])
     fields: dict[str, Any] = {}
-    for f in rtype.fields[:stop]:
+    for f in rtype.fields[: length(rtype, present)]:
         fields[f.name] = present[f.name] if f.name in present else _fill(rtype, f, present, fields)
     return fields
 
@@ -193,7 +174,7 @@ def _fill(rtype: RecordType, f: Field, present: dict[str, Any], before: dict[str
     if counted or f.missing is Absence.COUNT:
         return len(counted[0]) if counted and hasattr(counted[0], "__len__") else 0
     if f.missing is Absence.FLAGS:
-        return _flag_byte(rtype, f, present)
+        return flag_byte(rtype, f, present)
     if f.missing is REQUIRED and not (f.count and before[f.count] == 0):
         raise StdfError(
             "is absent, but required", right=f"it takes {_right(f.type)}", record=rtype.name, field=f.name
@@ -222,81 +203,6 @@ def _fill_array(rtype: RecordType, f: Field, count: int) -> list[Any]:
             field=f.name,
         )
     return [f.missing] * count
-
-
-def _flag_byte(rtype: RecordType, flag: Field, present: dict[str, Any]) -> int:
-    about: dict[int, list[bool]] = {}
-    for f in rtype.fields:
-        if f.flag == flag.name:
-            about.setdefault(f.bits[0], []).append(f.name in present)
-    return flag.base | sum(1 << bit for bit, there in about.items() if not any(there))
-
-
-def _run(run: list[Field], order: str) -> _Pack:
-    pack = struct.Struct(order + "".join(FIXED[f.type] for f in run)).pack
-    floats = [i for i, f in enumerate(run) if f.type in FLOATS]
-    names = [f.name for f in run]
-    if len(run) == 1:
-        name = names[0]
-        if not floats:
-            return lambda fields: pack(fields[name])
-
-        def one(fields: dict[str, Any]) -> bytes:
-            if not isfinite(fields[name]):
-                raise ValueError
-            return pack(fields[name])
-
-        return one
-    get = itemgetter(*names)
-    if not floats:
-        return lambda fields: pack(*get(fields))
-
-    def many(fields: dict[str, Any]) -> bytes:
-        values = get(fields)
-        for i in floats:
-            if not isfinite(values[i]):
-                raise ValueError
-        return pack(*values)
-
-    return many
-
-
-def _text(f: Field, charset: str) -> _Pack:
-    name = f.name
-
-    def pack(fields: dict[str, Any]) -> bytes:
-        raw: bytes = fields[name].encode(charset)
-        return LENGTH_BYTE[len(raw)] + raw  # IndexError beyond 255: the careful way then says so
-
-    return pack
-
-
-def _other(f: Field, order: str, charset: str) -> _Pack:
-    write, name, count = writer(f.type, order, charset), f.name, f.count
-    if f.type == "kR4":
-
-        def pack_floats(fields: dict[str, Any]) -> bytes:
-            values = fields[name]
-            if len(values) != fields[count] or not all(map(isfinite, values)):
-                raise ValueError
-            return write(values, 0)
-
-        return pack_floats
-    if f.type == "Vn":
-
-        def refuse(_fields: dict[str, Any]) -> bytes:
-            raise ValueError  # its values may need rules: always the careful way
-
-        return refuse
-    if not count:
-        return lambda fields: write(fields[name], 0)
-
-    def pack_array(fields: dict[str, Any]) -> bytes:
-        if len(fields[name]) != fields[count]:
-            raise ValueError
-        return write(fields[name], 0)
-
-    return pack_array
 
 
 def _fits(text: str, charset: str) -> bool:

@@ -6,17 +6,26 @@ means unset; flag fields are integers; an unset B*n field may be the integer 0.
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from struct import Struct
-from typing import Any
+from types import NoneType
+from typing import Any, NamedTuple
 
 from drycell.runtime.stdf.errors import StdfError
 from drycell.runtime.stdf.records import OPAQUE, TYPES
-from drycell.runtime.stdf.table import Field, Record
-from drycell.runtime.stdf.values import FLOATS, RIGHT, Bits
+from drycell.runtime.stdf.table import Field, Record, RecordType
+from drycell.runtime.stdf.values import FIXED, FLOATS, RIGHT, Bits
 
 _ENVELOPE = frozenset({"type", "rec_id", "REC_LEN", "REC_TYP", "REC_SUB"})
 _SINGLE = Struct("<f")
 _OPAQUE_NAMES = frozenset(t.name for t in OPAQUE)
+_MOST_SHAPES = 256
+_PLAIN: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(FIXED, (int,)),
+    **dict.fromkeys(FLOATS, (int, float)),
+    **dict.fromkeys(("Cn", "C1", "Sn"), (str,)),
+}
+"""Field type -> the kinds of values that are right whatever they are."""
 
 
 def from_json(data: object) -> Record:
@@ -28,6 +37,52 @@ def from_json(data: object) -> Record:
     if not isinstance(data, Mapping):
         raise StdfError(f"a record is {_kind(data)}", right="a JSON object with type, REC_TYP, REC_SUB and fields")
     name = data.get("type", data.get("rec_id"))
+    shape = _shape(name, tuple(data), tuple(map(type, data.values()))) if isinstance(name, str) else None
+    if shape is None or data.get("REC_TYP") not in shape.typ or data.get("REC_SUB") not in shape.sub:
+        return _judged(data, name)
+    fields = {key: data[key] for key in shape.present}
+    for f in shape.doubtful:
+        fields[f.name] = _value(shape.type.name, f, fields[f.name], _site(data))
+    return Record(shape.type, fields)
+
+
+class _Shape(NamedTuple):
+    """What objects with the same keys and kinds of values have in common, when that is all right.
+
+    ``typ``, ``sub``: what REC_TYP and REC_SUB may be; ``present``: the fields that are set; ``doubtful``: those whose
+    values have to be looked at.
+    """
+
+    type: RecordType
+    typ: tuple[int | None, int]
+    sub: tuple[int | None, int]
+    present: tuple[str, ...]
+    doubtful: tuple[Field, ...]
+
+
+@lru_cache(maxsize=_MOST_SHAPES)
+def _shape(name: str, keys: tuple[Any, ...], kinds: tuple[type, ...]) -> _Shape | None:
+    """The shape of such objects; None when something is wrong with it."""
+    if name not in TYPES or name in _OPAQUE_NAMES:
+        return None
+    rtype = TYPES[name]
+    present, doubtful = [], []
+    for key, kind in zip(keys, kinds, strict=True):
+        if kind is NoneType or key in _ENVELOPE:
+            continue
+        if key not in rtype.index:
+            return None
+        f = rtype.fields[rtype.index[key]]
+        present.append(key)
+        if f.type not in _PLAIN:
+            doubtful.append(f)
+        elif kind not in _PLAIN[f.type]:
+            return None
+    return _Shape(rtype, (None, rtype.typ), (None, rtype.sub), tuple(present), tuple(doubtful))
+
+
+def _judged(data: Mapping[Any, Any], name: object) -> Record:
+    """Key by key, so that what is wrong can be named."""
     site = _site(data)
     if not isinstance(name, str) or name not in TYPES or name in _OPAQUE_NAMES:
         raise StdfError(f"there is no record type {name!r}", right="type names one of STDF V4", site=site)

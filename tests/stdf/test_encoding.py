@@ -1,13 +1,31 @@
 """Writing is strict: what is absent, filled, refused or changed follows from stated rules."""
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stdf_material import part
+from stdf_values import KNOWN, records
 
-from drycell.runtime.stdf import LENIENT, Bits, Encoder, Record, Rules, StdfError, epoch_s, read, record
+from drycell.runtime.stdf import (
+    LENIENT,
+    Bits,
+    Encoder,
+    Record,
+    Rules,
+    StdfError,
+    epoch_s,
+    from_json,
+    json_records,
+    read,
+    record,
+)
 from drycell.runtime.stdf.records import TYPES
+from drycell.runtime.stdf.table import RecordType
 
 PTR: dict[str, Any] = {"TEST_NUM": 1, "HEAD_NUM": 1, "SITE_NUM": 0, "TEST_FLG": 0, "PARM_FLG": 0, "RESULT": 1.0}
 
@@ -113,3 +131,47 @@ def test_dates_need_a_time_zone_and_must_fit() -> None:
         epoch_s(datetime(2026, 11, 20))
     with pytest.raises(StdfError, match="outside what STDF can hold"):
         epoch_s(datetime(2107, 1, 1, tzinfo=UTC))
+
+
+def bytes_or_complaint(make: Callable[[], bytes]) -> bytes | str:
+    try:
+        return make()
+    except StdfError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("rtype", KNOWN, ids=lambda t: t.name)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_whatever_is_absent_the_short_way_and_the_way_field_by_field_agree(
+    rtype: RecordType, data: st.DataObject
+) -> None:
+    whole = data.draw(records(rtype)).fields
+    kept = data.draw(st.sets(st.sampled_from(sorted(whole)))) if whole else set()
+    rec = Record(rtype, {name: value for name, value in whole.items() if name in kept})
+    short, long = Encoder("<", LENIENT), Encoder("<", LENIENT)
+    by_field = bytes_or_complaint(lambda: b"".join(raw for _, raw in long.pieces(rec)))
+    assert bytes_or_complaint(lambda: short.encode(rec)[4:]) == by_field
+    assert short.notes.counts == long.notes.counts
+
+
+VALUES = (
+    st.none() | st.booleans() | st.integers(-9, 300) | st.floats() | st.text(max_size=3) | st.just([]) | st.just([1])
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), plain=st.sampled_from(part(0, "1")))
+def test_an_object_is_judged_alike_whether_one_of_its_shape_was_seen_before(
+    data: st.DataObject, plain: dict[str, Any]
+) -> None:
+    changed = {**plain, data.draw(st.sampled_from([*plain, "OTHER"])): data.draw(VALUES)}
+    seen_before = from_json(plain)
+    assert seen_before == json_records._judged(plain, plain["type"])
+    outcomes = []
+    for way in (from_json, lambda found: json_records._judged(found, found.get("type", found.get("rec_id")))):
+        try:
+            outcomes.append(repr(way(changed)))
+        except StdfError as error:
+            outcomes.append(str(error))
+    assert outcomes[0] == outcomes[1]
