@@ -1,15 +1,14 @@
 """``drycell show RUN --events``: the journal of a run as lines of text, filtered."""
 
 import argparse
-import math
 
 from drycell.sim.cli.output import print_text
 from drycell.sim.cli.parsing import UsageError
+from drycell.sim.cli.times import seconds_of
 from drycell.sim.errors import DrycellError
 from drycell.sim.report import collect, text
 from drycell.sim.report.story import tell
 from drycell.sim.runs import Run
-from drycell.sim.scenario.words import seconds
 
 
 def show_events(run: Run, arguments: argparse.Namespace) -> int:
@@ -43,15 +42,4 @@ def print_story(run: Run) -> None:
 
 
 def _time(word: str | None, option: str) -> int | None:
-    if word is None:
-        return None
-    try:
-        value = float(word)
-    except ValueError:
-        try:
-            value = float(str(seconds(word)))
-        except ValueError as error:
-            raise UsageError(f"{option}: {error}") from None
-    if not math.isfinite(value) or value < 0:
-        raise UsageError(f"{option} {word!r} is no time of a run; write 90s, 1.5s or a number of seconds")
-    return round(value * 1e9)
+    return None if word is None else round(seconds_of(word, option) * 1e9)

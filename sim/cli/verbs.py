@@ -22,6 +22,7 @@ def command() -> Parser:
     _show(verbs)
     _report(verbs)
     _export(verbs)
+    _capture(verbs)
     _scenario(verbs)
     _stdf(verbs)
     _serve(verbs)
@@ -89,6 +90,24 @@ def _export(verbs: Verbs) -> None:
     parser.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
     parser.add_argument("--to", metavar="FORMATS", required=True, help="perfetto, csv or both with a comma between")
     parser.add_argument("-o", "--out", metavar="DIR", type=Path, default=Path(), help="folder to write to (here)")
+
+
+def _capture(verbs: Verbs) -> None:
+    parser = verbs.add("capture", "record a live broker; subscribes only, never publishes", "capture:capture")
+    parser.add_argument("--broker", metavar="URL", required=True, help="mqtt[s]://HOST:PORT")
+    parser.add_argument("-o", "--out", metavar="DIR", type=Path, default=Path("capture"), help="folder (./capture)")
+    parser.add_argument("--topic", metavar="FILTER", action="append", default=[], help="topic filter (default: #)")
+    parser.add_argument("--qos", type=int, choices=(0, 1, 2), default=2, help="highest QoS to ask for (default 2)")
+    parser.add_argument("--client-id", metavar="ID", help="default: one that is drawn")
+    parser.add_argument("--credentials", **_FILE, help="file with two lines, user name and password")
+    parser.add_argument("--ca", **_FILE, help="certificates to trust, PEM (default: the system's)")
+    parser.add_argument("--cert", **_FILE, help="own certificate, PEM")
+    parser.add_argument("--key", **_FILE, help="its key, if it is in another file")
+    parser.add_argument("--segment", metavar="SIZE", default="64M", help="begin a new file beyond this (64M)")
+    parser.add_argument("--limit", metavar="SIZE", help="remove the oldest files beyond this in all")
+    parser.add_argument("--for", dest="for_", metavar="TIME", help="end after this time, such as 8h")
+    parser.add_argument("--keep-session", action="store_true", help="let the broker collect until the next capture")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
 
 def _scenario(verbs: Verbs) -> None:

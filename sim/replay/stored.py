@@ -75,7 +75,7 @@ class StoredReader:
             raise DrycellError(
                 f"{path} holds no file *{SUFFIX}; name the folder or a file that drycell capture wrote"
             )
-        first = _header(files[0])
+        first = read_header(files[0])
         return Recording(
             str(first.get("format")), str(first.get("source")), lambda: _items(files), start_unix_ns=_start(first)
         )
@@ -87,13 +87,29 @@ def segments(path: Path) -> list[Path]:
 
 
 def _items(files: list[Path]) -> Iterator[Entry | Gap]:
-    start_ns = _start(_header(files[0]))
+    before = read_header(files[0])
+    start_ns = _start(before)
+    if before.get("number", 1) != 1:
+        yield Gap(files[0].name, "the segments before it were removed")
+    sent: dict[int, int] = {}
     for file in files:
-        begin_ns = _start(_header(file))
+        begin_ns = _start(read_header(file))
         shift_ns = 0 if start_ns is None or begin_ns is None else begin_ns - start_ns
         for line in lines(file):
             if line.number > 1:
-                yield _item(line, file.name, shift_ns)
+                item = _item(line, file.name, shift_ns)
+                if isinstance(item, Gap) or not _repeated(item, sent):
+                    yield item
+
+
+def _repeated(entry: Entry, sent: dict[int, int]) -> bool:
+    """Whether the broker sent ``entry`` before, with the same packet id (MQTT 3.1.1 section 4.4)."""
+    packet_id = entry.detail.get("id") if entry.kind == "publish" and entry.client is None else None
+    if not isinstance(packet_id, int):
+        return False
+    before = sent.get(packet_id)
+    sent[packet_id] = now = hash((entry.topic, entry.payload))
+    return entry.dup and before == now
 
 
 def _item(line: Line, name: str, shift_ns: int) -> Entry | Gap:
@@ -129,7 +145,8 @@ def _entry(data: dict[str, Any], shift_ns: int) -> Entry:
     return Entry(t_ns + shift_ns, kind, payload=payload, **optional)
 
 
-def _header(path: Path) -> dict[str, Any]:
+def read_header(path: Path) -> dict[str, Any]:
+    """The first line of a file. Raises DrycellError when it is none, or of an unknown version."""
     line, end, _ = head(path, _HEADER_LIMIT_BYTES).partition(b"\n")
     try:
         header = orjson.loads(line) if end else None

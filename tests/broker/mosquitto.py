@@ -9,7 +9,12 @@ from pathlib import Path
 
 from tests import debian
 
-PACKAGES = {"mosquitto": "mosquitto", "mosquitto_pub": "mosquitto-clients", "mosquitto_sub": "mosquitto-clients"}
+PACKAGES = {
+    "mosquitto": "mosquitto",
+    "mosquitto_passwd": "mosquitto",
+    "mosquitto_pub": "mosquitto-clients",
+    "mosquitto_sub": "mosquitto-clients",
+}
 
 
 def program(name: str) -> str:
@@ -18,11 +23,12 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def mosquitto(folder: Path, *settings: str) -> Iterator[int]:
-    """A mosquitto broker on a free port of loopback."""
+def mosquitto(folder: Path, *settings: str, port: int = 0) -> Iterator[int]:
+    """A mosquitto broker on a port of loopback, 0 for a free one."""
     executable = program("mosquitto")
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     configuration = folder / "mosquitto.conf"
     configuration.write_text("\n".join([f"listener {port} 127.0.0.1", "allow_anonymous true", *settings]) + "\n")

@@ -83,8 +83,8 @@ def test_the_column_log_has_a_letter_per_event(capsys: Capture, run_dir: Path) -
         (("--kind", "x"), "drycell: a filter goes with --events or --columns; add one of them"),
         (("--events", "--grep", "("), "drycell: --grep '(' is no regular expression"),
         (("--events", "--from", "soon"), "drycell: --from: 'soon' is no duration; write 90s"),
-        (("--events", "--to", "-1"), "drycell: --to '-1' is no time of a run; write 90s"),
-        (("--events", "--to", "nan"), "drycell: --to 'nan' is no time of a run"),
+        (("--events", "--to", "-1"), "drycell: --to '-1' is no time; write 90s"),
+        (("--events", "--to", "nan"), "drycell: --to 'nan' is no time"),
     ],
 )
 def test_a_wrong_filter_is_one_sentence(
