@@ -17,10 +17,16 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ProgramWords:
-    """What test programs say of themselves. ``status(state, message)``, and the last ``will()``."""
+    """What test programs say. ``status(state, message)``, and the last ``will()``.
+
+    ``io_request(peripheral, ioctl, parameters, request_id)`` asks a peripheral. ``teardown(callback, has_error)`` is
+    said on the log topic before a teardown callback runs (``has_error``: None but for a cycle's), None: nothing is.
+    """
 
     status: Callable[[str, str], Json]
     will: Callable[[], Json]
+    io_request: Callable[[str, str, Json, str], Json]
+    teardown: Callable[[str, bool | None], Json | None]
 
 
 @dataclass(frozen=True, slots=True)

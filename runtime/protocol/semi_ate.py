@@ -149,7 +149,12 @@ SEMI_ATE = Dialect(
     name="semi-ate",
     tables=TABLES,
     topics=Topics,
-    program=ProgramWords(lambda state, message: messages.program_status(state), messages.program_will),
+    program=ProgramWords(
+        status=lambda state, message: messages.program_status(state),
+        will=messages.program_will,
+        io_request=lambda peripheral, ioctl, parameters, _: messages.io_request(peripheral, ioctl, parameters),
+        teardown=lambda callback, has_error: None,
+    ),
     stdf=StdfTravel("testresult", False, _pack, _records, lambda pieces: list(chain.from_iterable(pieces))),
     deadlines_s={"peripheral_s": PERIPHERAL_TIMEOUT_S},
     farewell="terminated",

@@ -220,7 +220,7 @@ def program_status(state: str, message: str = "") -> Json:
     return {**messages.program_status(state), "payload": {"state": state, "message": message}}
 
 
-def teardown_ran(callback: str, *, has_error: bool | None = None) -> Json:
+def teardown_ran(callback: str, has_error: bool | None = None) -> Json:
     """On the log topic, before a teardown callback runs: which, and what a cycle teardown is told."""
     told = {} if has_error is None else {"has_error": has_error}
     return messages.typed("teardown", {"callback": callback, **told})
@@ -300,7 +300,9 @@ SPECIFICATION = Dialect(
     name="specification",
     tables=TABLES,
     topics=Topics,
-    program=ProgramWords(program_status, messages.program_will),
+    program=ProgramWords(
+        status=program_status, will=messages.program_will, io_request=io_request, teardown=teardown_ran
+    ),
     stdf=StdfTravel("stdf", True, lambda records: fragment(stdf_bytes(records)), read_fragment, read_records),
     deadlines_s={"peripheral_s": 5.0},
     farewell="Shutdown",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from drycell.runtime.program.sequencer import Launch
+from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.runtime.protocol.topics import Topics
 from drycell.sim.broker import AnyBroker, Broker, ExternalBroker
 from drycell.sim.cell.control import Control, Programs
@@ -23,7 +25,9 @@ from drycell.sim.cell.lot import Lot, Place, Wafer, plan_handler, plan_prober
 from drycell.sim.cell.master import Master
 from drycell.sim.cell.port import CellPort
 from drycell.sim.cell.program_model import ProgramModel
-from drycell.sim.cell.programs import HinderedPrograms, ModelPrograms, OnExit, ProcessPrograms
+from drycell.sim.cell.programs import HinderedPrograms, InProcess, ModelPrograms, OnExit, ProcessPrograms
+from drycell.sim.cell.sdk_files import SdkFile
+from drycell.sim.cell.sdk_program import SdkProgram
 from drycell.sim.cell.seams import Seams
 from drycell.sim.cell.sequencer import ModelledSequencer
 from drycell.sim.cell.stage import Hands, LotDevices
@@ -52,17 +56,21 @@ class RealProgram:
 
 
 class Cell:
-    """One cell, made of a scenario. ``program`` is what rung model interprets, ``real`` what rung process starts."""
+    """One cell, made of a scenario.
+
+    ``program`` is what rung model interprets, or ``sdk`` the file it executes; ``real`` is what rung process starts.
+    """
 
     def __init__(
         self, scenario: Scenario, kernel: Kernel, *, job: Job, program: ProgramModel | None, real: RealProgram | None,
-        run_dir: Path,
+        run_dir: Path, sdk: SdkFile | None = None,
     ) -> None:  # fmt: skip
         self._scenario = scenario
         self._kernel = kernel
         self._job = job
         self._program = program
         self._real = real
+        self._sdk = sdk
         cell = scenario.cell
         self.timeouts_s: dict[str, float] = {str(name): seconds for name, seconds in cell.timeouts.items()}
         self._topics = Topics(cell.device_id, cell.handler.id)
@@ -118,7 +126,7 @@ class Cell:
 
     def _make_programs(self) -> ModelPrograms | ProcessPrograms:
         if self._real is None or self._launcher is None:
-            return ModelPrograms(self._kernel, self._model_of)
+            return ModelPrograms(self._kernel, self._model_of if self._sdk is None else self._sdk_program)
         return ProcessPrograms(
             self._kernel,
             self._launcher,
@@ -142,6 +150,21 @@ class Cell:
             settings,
             on_exit=lambda process: launcher.await_exit(process.pid),
             on_finding=lambda f: self._kernel.journal.record("problem", f.process, text=f"{f.process}: {f.text}"),
+        )
+
+    def _sdk_program(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> InProcess:
+        assert self._sdk is not None
+        cell = self._scenario.cell
+        return SdkProgram(
+            self._kernel,
+            self._broker,
+            self._sdk.path,
+            Launch(cell.device_id, int(site), bin_table),
+            DIALECTS[cell.dialect],
+            instruments={
+                self._scenario.instruments[name].variable: server.ask for name, server in self._instruments.items()
+            },
+            on_exit=on_exit,
         )
 
     def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledSequencer:

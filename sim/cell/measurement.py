@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drycell.runtime.protocol import records
+from drycell.runtime.protocol.bins import select_bin
 from drycell.sim.cell.program_model import Output, ProgramModel, Test
 
 Json = dict[str, Any]
@@ -13,17 +14,6 @@ Values = Mapping[str, tuple[float, ...]]
 
 INVALID_RESULT = 2
 """Bit 1 of a PTR's TEST_FLG: the RESULT field is not valid (STDF V4, record PTR)."""
-
-
-def select_bin(current: int, new: int) -> int:
-    """The soft bin after a further verdict ``new`` (-1: none). Fail bins (>= 10) stick, grades 1..9 only fall."""
-    if current == -1:
-        return new
-    if new == 0:
-        return current if current >= 10 else new
-    if 1 <= current <= 9 and (new >= 10 or (1 <= new <= 9 and current < new)):
-        return new
-    return current
 
 
 @dataclass(slots=True)

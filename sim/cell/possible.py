@@ -4,6 +4,7 @@ import sys
 
 from drycell.sim import oracles
 from drycell.sim.broker.external import Address
+from drycell.sim.cell.sdk_files import sdk_path
 from drycell.sim.errors import DrycellError
 from drycell.sim.scenario import Scenario
 
@@ -18,8 +19,11 @@ def refuse_impossible(scenario: Scenario) -> None:
     if scenario.hosts and (scenario.rung != "process" or not scenario.effective_pace.is_virtual):
         raise DrycellError("hosts leads real programs in virtual time to instruments; use rung process, pace virtual")
     if scenario.rung == "model":
-        if scenario.program.definitions is None:
-            raise DrycellError("rung model interprets definitions, but there are none; set program.definitions")
+        if scenario.program.definitions is None and sdk_path(scenario) is None:
+            raise DrycellError(
+                "rung model interprets definitions, but there are none, and program.path names no program of the SDK, which"
+                " imports drycell.runtime.program; set program.definitions or program.path"
+            )
         return
     if not sys.platform.startswith("linux"):
         raise DrycellError("rung process needs Linux or WSL2; use --rung model here")

@@ -3,13 +3,12 @@
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from drycell.runtime.protocol.topics import Topics
 from drycell.sim.broker import AnyBroker
 from drycell.sim.cell.control import Running, describe_exit
 from drycell.sim.cell.launcher import Launcher, LaunchRequest, Process
-from drycell.sim.cell.sequencer import ModelledSequencer
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel import Event, Kernel, ns
 from drycell.sim.lockstep import Lockstep, LockstepError
@@ -41,15 +40,26 @@ class _Endings:
         return (code if forged is None else forged), words or last_words
 
 
+class InProcess(Protocol):
+    """A program without a process: what happens to processes happens to it by these methods."""
+
+    was_killed: bool
+
+    def kill(self) -> None: ...
+    def end(self, code: int, last_words: str) -> None: ...
+    def freeze(self) -> None: ...
+    def thaw(self) -> None: ...
+
+
 class ModelPrograms:
-    """Modelled programs. ``make(site, bin_table, on_exit)`` builds one."""
+    """Programs of rung model. ``make(site, bin_table, on_exit)`` builds one."""
 
     def __init__(
-        self, kernel: Kernel, make: Callable[[str, Mapping[int, tuple[int, ...]], OnExit], ModelledSequencer]
+        self, kernel: Kernel, make: Callable[[str, Mapping[int, tuple[int, ...]], OnExit], InProcess]
     ) -> None:
         self._kernel = kernel
         self._make = make
-        self.running: dict[str, ModelledSequencer] = {}
+        self.running: dict[str, InProcess] = {}
         self.endings = _Endings(kernel.journal.record)
 
     def start(self, site: str, params: Json, on_exit: OnExit) -> Running:

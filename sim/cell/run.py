@@ -17,6 +17,7 @@ from drycell.sim.cell.preflight import examine, private_copy
 from drycell.sim.cell.program_model import ProgramModel, load_program_model
 from drycell.sim.cell.programs import RUN
 from drycell.sim.cell.result import RunResult, overall
+from drycell.sim.cell.sdk_files import SdkFile, sdk_file
 from drycell.sim.cell.semi_ate import prepare
 from drycell.sim.cell.tally import tally
 from drycell.sim.errors import DrycellError
@@ -45,23 +46,29 @@ def run(
     refuse_impossible(scenario)
     pace = scenario.effective_pace
     run_dir.mkdir(parents=True, exist_ok=True)
+    sdk = sdk_file(scenario)
     model = _model(scenario)
-    if model is not None:
-        _check_tests(scenario.program.tests, model)
-    real = _real(scenario, run_dir, say) if scenario.rung == "process" else None
-    job = _job(scenario, model, real, run_dir)
+    _check_tests(scenario.program.tests, model, sdk)
+    real = _real(scenario, run_dir, say, sdk) if scenario.rung == "process" else None
+    job = _job(scenario, model, real, run_dir, sdk)
     kernel = Kernel(pace=pace, journal_path=run_dir / JOURNAL, scenario=identity(scenario), seed=scenario.seed)
     if observer is not None:
         kernel.journal.watch(observer)
     begin_s = time.monotonic()
     try:
-        cell = Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir)
+        cell = Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir, sdk=sdk)
         _run_cell(cell, kernel)
     finally:
         kernel.close()
     wall_s = time.monotonic() - begin_s
     return judge(
-        scenario, run_dir, kernel.journal.sha256, wall_s, model, cell.stdf.path, deterministic=cell.deterministic
+        scenario,
+        run_dir,
+        kernel.journal.sha256,
+        wall_s,
+        dict(job.bin_names),
+        cell.stdf.path,
+        deterministic=cell.deterministic,
     )
 
 
@@ -78,16 +85,21 @@ def _model(scenario: Scenario) -> ProgramModel | None:
     return None if root is None else load_program_model(scenario.path_of(root))
 
 
-def _check_tests(chosen: Sequence[str], model: ProgramModel) -> None:
-    known = [test.instance for test in model.tests]
+def _check_tests(chosen: Sequence[str], model: ProgramModel | None, sdk: SdkFile | None) -> None:
+    if sdk is None and model is None:
+        return
+    known = sdk.tests if sdk is not None else [test.instance for test in model.tests] if model is not None else []
     for name in chosen:
         if name not in known:
             raise DrycellError(f"program.tests: the program has no test {name!r}; {did_you_mean(name, known)}")
 
 
-def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None]) -> RealProgram:
+def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None], sdk: SdkFile | None) -> RealProgram:
     program = scenario.program
-    if program.path is not None:
+    if sdk is not None:
+        assert sdk.python is not None
+        script, python = sdk.path, sdk.python
+    elif program.path is not None:
         if program.python is None:
             raise DrycellError("program.python is missing: name the interpreter that has Semi-ATE, or --python")
         script, python = _plain(scenario, program.path), _plain(scenario, program.python)
@@ -106,13 +118,28 @@ def _plain(scenario: Scenario, text: str) -> Path:
     return Path(os.path.normpath(scenario.path_of(text)))
 
 
-def _job(scenario: Scenario, model: ProgramModel | None, real: RealProgram | None, run_dir: Path) -> Job:
+def _job(
+    scenario: Scenario, model: ProgramModel | None, real: RealProgram | None, run_dir: Path, sdk: SdkFile | None
+) -> Job:
+    cwd = f"{RUN}/program" if real is None else f"{RUN}/{real.folder.relative_to(run_dir)}"
+    if sdk is not None:
+        return Job(
+            scenario.devices.lot,
+            sdk.bin_table,
+            sdk.path.name,
+            cwd,
+            args=("--verbose", "--dialect", scenario.cell.dialect),
+            part_type=scenario.devices.model,
+            program_name=sdk.path.stem,
+            bin_names=sdk.bin_names,
+            tests=scenario.program.tests,
+        )
     if real is not None:
         name = Path(real.script).stem
-        table, cwd = _bin_table(real.folder / f"{name}_binning.json"), f"{RUN}/{real.folder.relative_to(run_dir)}"
+        table = _bin_table(real.folder / f"{name}_binning.json")
     else:
         assert model is not None
-        name, table, cwd = model.name, dict(model.bin_table), f"{RUN}/program"
+        name, table = model.name, dict(model.bin_table)
     return Job(
         scenario.devices.lot,
         table,
@@ -144,7 +171,7 @@ def judge(
     run_dir: Path,
     journal_sha256: str,
     wall_s: float,
-    model: ProgramModel | None,
+    bin_names: dict[int, str],
     stdf_path: Path | None,
     *,
     deterministic: bool,
@@ -174,7 +201,7 @@ def judge(
         seed=scenario.seed,
         versions=versions(),
         problems=_problems(events),
-        soft_bin_names=dict(model.bin_names) if model is not None else {},
+        soft_bin_names=bin_names,
     )
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import simpy
 
 from drycell.runtime.protocol import messages, records
+from drycell.runtime.protocol.bins import select_bin
 from drycell.runtime.protocol.semi_ate import SEMI_ATE, SEQUENCER
 from drycell.sim.broker import Message
-from drycell.sim.cell.measurement import TestVerdict, select_bin
+from drycell.sim.cell.measurement import TestVerdict
 from drycell.sim.cell.modelled_program import ModelledProgram, Steps
 from drycell.sim.cell.program_model import Test
 from drycell.sim.kernel import ns

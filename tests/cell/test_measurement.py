@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from drycell.sim.cell.measurement import Bookkeeper, select_bin
+from drycell.runtime.protocol.bins import select_bin
+from drycell.sim.cell.measurement import Bookkeeper
 from drycell.sim.cell.program_model import load_program_model
 from drycell.sim.errors import DrycellError
 
