@@ -14,13 +14,13 @@ Rules (rows SEQ of the specification; where it is silent or contradicts itself, 
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from drycell.runtime.protocol import messages, semi_ate
 from drycell.runtime.protocol.dialect import Dialect, Json, ProgramWords, StdfTravel
 from drycell.runtime.protocol.table import ANY, Table, Timeout, Transition
-from drycell.runtime.protocol.topics import Topics
+from drycell.runtime.protocol.topics import PrintedTopics, Topics
 from drycell.runtime.stdf import LENIENT, LITTLE, Encoder, StdfError, from_json, read, record, to_json
 
 T = Transition
@@ -73,7 +73,6 @@ SITE = Table(
         T("testing", "fragment", "testing", ("keep_fragment",)),
         T("testing", "idle", "idle", ("take_result",)),
         T("idle", "terminate", "ending"),
-        T("failed", "terminate", "ending"),
         T("ending", "shutdown", "shutdown"),
         T("shutdown", "exited", "gone"),
         T("released", "late", "lost", ("report_late",)),
@@ -270,6 +269,12 @@ def io_request(peripheral: str, ioctl: str, parameters: Json, request_id: str = 
     return {**request, "request_id": request_id} if request_id else request
 
 
+def relayed_request(request: Mapping[str, Any], request_ids: Sequence[str]) -> Json:
+    """What the master asks a peripheral in the name of all sites that asked it the same."""
+    asked = {"type": "io-control-request", "ioctl_name": request["ioctl_name"], "parameters": request["parameters"]}
+    return {**asked, "request_ids": list(request_ids)} if request_ids else asked
+
+
 def io_response(ioctl: str, result: Any, request_ids: Sequence[str] = ()) -> Json:
     """The answer to the requests of all sites that had asked the same."""
     response = messages.io_response(ioctl, result)
@@ -280,6 +285,13 @@ def answers(response: Mapping[str, Any], ioctl: str, request_id: str) -> bool:
     """Whether ``response`` answers this request; one without request ids answers every request of its name."""
     ids = response.get("request_ids")
     return response.get("ioctl_name") == ioctl and (not isinstance(ids, list) or not ids or request_id in ids)
+
+
+def is_io_request(content: Mapping[str, Any]) -> bool:
+    """Whether ``content`` asks a peripheral, whose name can be a level of a topic, for something."""
+    peripheral, ioctl, parameters = (content.get(key) for key in ("periphery_type", "ioctl_name", "parameters"))
+    named = isinstance(peripheral, str) and peripheral and not any(mark in peripheral for mark in "/+#\0")
+    return bool(named) and isinstance(ioctl, str) and isinstance(parameters, dict)
 
 
 def refusal(response: Mapping[str, Any]) -> str:
@@ -308,3 +320,6 @@ SPECIFICATION = Dialect(
     farewell="Shutdown",
 )
 """The protocol of the sequencer specification."""
+
+AS_PRINTED = replace(SPECIFICATION, topics=PrintedTopics)
+"""The same with its topics as they are printed: the compatibility switch."""

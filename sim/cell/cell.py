@@ -13,23 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from drycell.runtime.program.sequencer import Launch
-from drycell.runtime.protocol.dialects import DIALECTS
-from drycell.runtime.protocol.topics import Topics
 from drycell.sim.broker import AnyBroker, Broker, ExternalBroker
+from drycell.sim.cell.base_master import BaseMaster
 from drycell.sim.cell.control import Control, Programs
 from drycell.sim.cell.handler import Handler, Motion
 from drycell.sim.cell.instruments import InstrumentServer
 from drycell.sim.cell.jobs import Job
 from drycell.sim.cell.launcher import Launcher
 from drycell.sim.cell.lot import Lot, Place, Wafer, plan_handler, plan_prober
-from drycell.sim.cell.master import Master
+from drycell.sim.cell.modelled_program import ModelledProgram
 from drycell.sim.cell.port import CellPort
 from drycell.sim.cell.program_model import ProgramModel
 from drycell.sim.cell.programs import HinderedPrograms, InProcess, ModelPrograms, OnExit, ProcessPrograms
+from drycell.sim.cell.roles import ROLES
 from drycell.sim.cell.sdk_files import SdkFile
 from drycell.sim.cell.sdk_program import SdkProgram
 from drycell.sim.cell.seams import Seams
-from drycell.sim.cell.sequencer import ModelledSequencer
 from drycell.sim.cell.stage import Hands, LotDevices
 from drycell.sim.cell.stdf_file import StdfFile
 from drycell.sim.cell.tcc import Peripheral, TestCellController
@@ -73,7 +72,8 @@ class Cell:
         self._sdk = sdk
         cell = scenario.cell
         self.timeouts_s: dict[str, float] = {str(name): seconds for name, seconds in cell.timeouts.items()}
-        self._topics = Topics(cell.device_id, cell.handler.id)
+        self._roles = ROLES[cell.dialect]
+        self._topics = cell.protocol.topics(cell.device_id, cell.handler.id)
         self._over: asyncio.Future[str]
         self._resets_left = cell.operator.resets
         self._head = TestHead()
@@ -160,17 +160,17 @@ class Cell:
             self._broker,
             self._sdk.path,
             Launch(cell.device_id, int(site), bin_table),
-            DIALECTS[cell.dialect],
+            cell.protocol,
             instruments={
                 self._scenario.instruments[name].variable: server.ask for name, server in self._instruments.items()
             },
             on_exit=on_exit,
         )
 
-    def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledSequencer:
+    def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledProgram:
         assert self._program is not None
         meter = next(iter(self._instruments.values()), None)
-        return ModelledSequencer(
+        return self._roles.program(
             self._kernel,
             self._broker,
             self._topics,
@@ -213,8 +213,8 @@ class Cell:
             **common,
         )
 
-    def _make_master(self) -> Master:
-        return Master(
+    def _make_master(self) -> BaseMaster:
+        return self._roles.master(
             self._port("master"),
             self._topics,
             [str(site) for site in self._scenario.cell.sites],
@@ -225,6 +225,7 @@ class Cell:
             on_lot_end=self.stdf.finish,
             timeouts_s=self.timeouts_s,
             quirks=self._scenario.cell.quirks,
+            **self._roles.settings(self._scenario),
         )
 
     def new_master(self) -> None:

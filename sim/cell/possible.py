@@ -21,8 +21,8 @@ def refuse_impossible(scenario: Scenario) -> None:
     if scenario.rung == "model":
         if scenario.program.definitions is None and sdk_path(scenario) is None:
             raise DrycellError(
-                "rung model interprets definitions, but there are none, and program.path names no program of the SDK, which"
-                " imports drycell.runtime.program; set program.definitions or program.path"
+                "rung model interprets definitions, but there are none, and program.path names no program of the SDK,"
+                " which imports drycell.runtime.program; set program.definitions or program.path"
             )
         return
     if not sys.platform.startswith("linux"):

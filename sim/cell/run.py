@@ -180,7 +180,9 @@ def judge(
     events = list(journals.read(run_dir / JOURNAL))
     cell = scenario.cell
     timeouts_s = {str(name): seconds for name, seconds in cell.timeouts.items()}
-    facts = oracles.Facts(events, cell.device_id, cell.handler.id, scenario.devices.size, timeouts_s, stdf_path)
+    facts = oracles.Facts(
+        events, cell.device_id, cell.handler.id, scenario.devices.size, timeouts_s, stdf_path, dialect=cell.protocol
+    )
     answers = oracles.judge(facts, scenario.expect)
     counts = tally(events)
     return RunResult(

@@ -19,9 +19,9 @@ from drycell.runtime.protocol.machine import Cancel
 from drycell.runtime.protocol.semi_ate import MASTER
 from drycell.runtime.protocol.topics import Topics
 from drycell.sim.broker import AnyBroker, MemoryClient
+from drycell.sim.cell.base_master import BaseMaster
 from drycell.sim.cell.control import Control
 from drycell.sim.cell.handler import Handler
-from drycell.sim.cell.master import Master
 from drycell.sim.cell.programs import HinderedPrograms, ModelPrograms, ProcessPrograms
 from drycell.sim.cell.seams import Seams
 from drycell.sim.cell.stdf_file import StdfFile
@@ -302,7 +302,7 @@ class StageFloor:
         self._handler.say_wrong_lot(lot)
 
     def restart_master(self, down_s: float) -> None:
-        master: Master = self._hands.cell.master
+        master: BaseMaster = self._hands.cell.master
         master.die()
         self._hands.later(down_s, self._hands.cell.new_master)
 

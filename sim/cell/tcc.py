@@ -47,6 +47,8 @@ class TestCellController:
             self._port.record("ignored", what="io-control request that is not JSON", peripheral=kind)
             return
         answer = messages.io_response(str(request.get("ioctl_name")), peripheral.answer)
+        if "request_ids" in request:
+            answer["request_ids"] = request["request_ids"]
         topic = self._topics.peripheral_response(kind)
         self._port.later(peripheral.latency_s, lambda: self._answer(topic, answer))
 

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import orjson
 
-from drycell.runtime.protocol.semi_ate import PERIPHERAL_TIMEOUT_S, TABLES
+from drycell.runtime.protocol.dialect import Dialect
+from drycell.runtime.protocol.semi_ate import SEMI_ATE
 from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.interference import ENDINGS, Strike, strikes
@@ -21,11 +22,6 @@ from drycell.sim.oracles.stdf_facts import StdfFacts, read_stdf
 from drycell.sim.oracles.touchdowns import Story, tell
 
 T = TypeVar("T")
-TIMEOUTS_S: Mapping[str, float] = {
-    "peripheral_s": PERIPHERAL_TIMEOUT_S,
-    **{timeout.name: timeout.seconds for table in TABLES.values() for timeout in table.timeouts},
-}
-"""The timeouts of the protocol tables, by name."""
 
 
 class Heard:
@@ -85,7 +81,8 @@ def objects(value: object) -> list[Mapping[str, Any]]:
 class Facts:
     """A journal as oracles see it. ``device_id`` and ``handler_id`` are those of the cell's topics.
 
-    ``timeouts_s``: timeouts of the scenario that differ from the tables. ``stdf_path``: the lot's STDF file, or None.
+    ``timeouts_s``: timeouts of the scenario that differ from those of ``dialect``. ``stdf_path``: the lot's STDF file
+    or None.
     """
 
     events: Sequence[Event]
@@ -94,15 +91,16 @@ class Facts:
     lot_size: int
     timeouts_s: Mapping[str, float] = field(default_factory=dict)
     stdf_path: Path | bytes | None = None
+    dialect: Dialect = SEMI_ATE
 
     @cached_property
     def topics(self) -> Topics:
         """The topics of the cell."""
-        return Topics(self.device_id, self.handler_id)
+        return self.dialect.topics(self.device_id, self.handler_id)
 
     def timeout_s(self, name: str) -> float:
         """The timeout ``name`` of this run, in seconds."""
-        return self.timeouts_s.get(name, TIMEOUTS_S[name])
+        return self.timeouts_s.get(name, self.dialect.timeouts_s[name])
 
     # events --------------------------------------------------------------------------------------------------------
 
@@ -208,7 +206,7 @@ class Facts:
         return self.heard(f"TestApp/{kind}")
 
     def _where(self, topic: str) -> _Where:
-        levels = topic.split("/")
+        levels = self.topics.canonical(topic).split("/")
         if levels[0] != "ate" or len(levels) < 4:
             return topic, "", "", ""
         if levels[1] == self.handler_id and levels[2] == "Handler":

@@ -24,6 +24,9 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from drycell.runtime.protocol.dialect import Dialect
+from drycell.runtime.protocol.dialects import DIALECTS
+from drycell.runtime.protocol.specification import AS_PRINTED
 from drycell.sim.kernel.pace import Pace
 from drycell.sim.scenario.timeline import Step
 from drycell.sim.scenario.words import (
@@ -174,8 +177,12 @@ class Peripheral(Section):
 class Cell(Section):
     """The test cell."""
 
-    dialect: Literal["semi-ate"] = "semi-ate"
-    """Which protocol its parties speak."""
+    dialect: Literal["semi-ate", "specification"] = "semi-ate"
+    """Which protocol its parties speak: that of the runtime packages, or that of the sequencer specification."""
+    topics: Literal["canonical", "printed"] = "canonical"
+    """``printed``: the topics as the sequencer specification prints them; both forms are heard."""
+    result_window: Literal["run", "fragment"] = "run"
+    """What ``results_s`` of dialect specification is for: the whole result, or each fragment after the one before."""
     device_id: TopicLevel = "demo"
     """Name of the cell on MQTT: one topic level."""
     port: Whole = Field(default=0, ge=0, le=65_535)
@@ -196,6 +203,20 @@ class Cell(Section):
     """Timeouts of the protocol that differ here; the others are as the protocol tables say."""
     quirks: Annotated[tuple[Annotated[str, AfterValidator(_quirk)], ...], AfterValidator(distinct)] = ()
     """Defects of the real master, control and handler that are imitated."""
+
+    @property
+    def protocol(self) -> Dialect:
+        """The dialect with the spelling of its topics."""
+        return AS_PRINTED if self.topics == "printed" else DIALECTS[self.dialect]
+
+    @model_validator(mode="after")
+    def _one_dialect(self) -> Self:
+        if self.dialect == "specification":
+            if self.quirks:
+                raise ValueError("quirks are of the runtime packages; dialect specification has none")
+        elif self.topics == "printed" or self.result_window == "fragment":
+            raise ValueError("topics and result_window belong to dialect specification; set dialect, or remove them")
+        return self
 
     @model_validator(mode="after")
     def _complete_layout(self) -> Self:

@@ -1,0 +1,83 @@
+"""One test program as the master of dialect ``specification`` sees it: its state, its deadline, its STDF so far."""
+
+from collections.abc import Callable
+
+from drycell.runtime.protocol import specification as spec
+from drycell.runtime.protocol.machine import Cancel, Machine
+from drycell.runtime.protocol.table import Table, Timeout, Transition
+from drycell.sim.cell.port import Port
+from drycell.sim.kernel import NS_PER_S
+
+TICK_S = 1 / NS_PER_S
+
+
+class SiteView:
+    """Executes the table of ``site``.
+
+    ``take_result(site)`` is called when all of its STDF is there, ``on_late(text)`` when it has not kept a deadline,
+    ``on_change(site)`` after every event.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        site: str,
+        table: Table,
+        *,
+        timeouts_s: dict[str, float],
+        take_result: Callable[[str], None],
+        on_late: Callable[[str], None],
+        on_change: Callable[[str], None],
+    ) -> None:
+        self.site = site
+        self.pieces: list[bytes] = []
+        self._port = port
+        self._size = 0
+        self._take_result, self._on_late, self._on_change = take_result, on_late, on_change
+        self._late = ""
+        self._fragment = b""
+        self.machine = Machine(
+            table,
+            actions={
+                "begin_result": self._begin,
+                "keep_fragment": self._keep,
+                "take_result": lambda: take_result(site),
+                "report_late": lambda: on_late(self._late),
+            },
+            later=self._later,
+            on_change=self._changed,
+            on_timeout=self._timed_out,
+            overrides=timeouts_s,
+        )
+
+    @property
+    def state(self) -> str:
+        """The present state, by its name in the table."""
+        return self.machine.state
+
+    def hear_fragment(self, data: bytes) -> None:
+        """STDF bytes came. Raises IllegalEventError outside a test, ValueError for more than a device can have."""
+        if self._size + len(data) > spec.MAX_RESULT_BYTES:
+            raise ValueError(f"more than {spec.MAX_RESULT_BYTES} bytes of STDF for one device")
+        self._fragment = data
+        self.machine.fire("fragment")
+
+    def _begin(self) -> None:
+        self.pieces, self._size = [], 0
+
+    def _keep(self) -> None:
+        self.pieces.append(self._fragment)
+        self._size += len(self._fragment)
+
+    def _later(self, delay_s: float, action: Callable[[], None]) -> Cancel:
+        """What comes in the very instant of a deadline is in time."""
+        return self._port.later(delay_s + TICK_S, action)
+
+    def _timed_out(self, timeout: Timeout, seconds: float) -> None:
+        self._late = f"the test program of site {self.site} {timeout.message} within {seconds:g} s"
+        self._port.record(
+            "timeout", state=timeout.state, name=timeout.name, after_s=seconds, site=self.site, message=self._late
+        )
+
+    def _changed(self, before: str, row: Transition) -> None:
+        self._on_change(self.site)
