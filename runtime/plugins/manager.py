@@ -14,7 +14,7 @@ import pluggy
 
 from drycell.runtime.plugins import hookspec
 from drycell.runtime.plugins.adapter import adapt
-from drycell.runtime.plugins.errors import DuplicateNameError, PluginError, UnknownNameError
+from drycell.runtime.plugins.errors import DuplicateNameError, PluginError, UnknownNameError, words
 from drycell.runtime.plugins.found import GROUP, find
 from drycell.runtime.plugins.kinds import IDENTIFICATION, KINDS, LISTED, OPTIONS, Kind
 
@@ -76,7 +76,7 @@ class PluginManager:
             try:
                 plugin = found.entry.load()
             except Exception as error:  # whatever a plugin's import may raise
-                raise PluginError(f"plugin {found.name} cannot be loaded ({_words(error)})") from error
+                raise PluginError(f"plugin {found.name} cannot be loaded ({words(error)})") from error
             self.register(found.name, plugin)
 
     def register(self, name: str, plugin: Any) -> None:
@@ -154,7 +154,7 @@ class PluginManager:
                 try:
                     yield _Answer(implementation.plugin_name, implementation.function(**arguments))
                 except Exception as error:  # whatever foreign code raises
-                    self.problems.append(Problem(implementation.plugin_name, hook, _words(error)))
+                    self.problems.append(Problem(implementation.plugin_name, hook, words(error)))
                     yield _Answer(implementation.plugin_name, error=error)
 
     def _listed(self, plugin: str) -> list[Offer]:
@@ -191,15 +191,10 @@ class PluginManager:
 
     def _unknown(self, kind: str, name: str, answers: Sequence[_Answer]) -> UnknownNameError:
         known = sorted(offer.name for offer in self._offers if _lists(KINDS[kind], offer))
-        said = "".join(f"; plugin {a.plugin} says {_words(a.error)}" for a in answers if a.error is not None)
+        said = "".join(f"; plugin {a.plugin} says {words(a.error)}" for a in answers if a.error is not None)
         listed = f"; there are {', '.join(known)}" if known else ""
         return UnknownNameError(f"no plugin has the {kind} {name!r}{said}{listed}")
 
 
 def _lists(kind: Kind, offer: Offer) -> bool:
     return KINDS[offer.kind].names == kind.names
-
-
-def _words(error: Exception | None) -> str:
-    text = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -29,10 +29,16 @@ class Parser(argparse.ArgumentParser):
 class Verbs:
     """The verbs of a command, each with its own parser."""
 
-    def __init__(self, owner: Parser, what: str) -> None:
-        self._actions = owner.add_subparsers(dest=what, metavar="VERB", required=True, parser_class=Parser)
+    def __init__(self, owner: Parser, what: str, *, required: bool = True) -> None:
+        self._actions = owner.add_subparsers(dest=what, metavar="VERB", required=required, parser_class=Parser)
+        self._owner = owner
         self.parsers: dict[str, Parser] = {}
         self.groups: dict[str, Verbs] = {}
+
+    @property
+    def options(self) -> set[str]:
+        """The options of the command itself."""
+        return {option for action in self._owner._actions for option in action.option_strings}
 
     def add(self, name: str, about: str, do: str) -> Parser:
         """A verb whose work is done by ``do``, a ``module:function`` that returns the exit code."""
@@ -41,11 +47,13 @@ class Verbs:
         self.parsers[name] = parser
         return parser
 
-    def group(self, name: str, about: str) -> "Verbs":
-        """A verb that has verbs of its own."""
+    def group(self, name: str, about: str, do: str | None = None) -> "Verbs":
+        """A verb that has verbs of its own; ``do`` is what it does when none of them is named."""
         parser: Parser = self._actions.add_parser(name, help=about, description=about)
         self.parsers[name] = parser
-        self.groups[name] = Verbs(parser, f"{name}_verb")
+        self.groups[name] = Verbs(parser, f"{name}_verb", required=do is None)
+        if do is not None:
+            parser.set_defaults(do=do, parser=parser)
         return self.groups[name]
 
 
@@ -73,10 +81,9 @@ def parse(parser: Parser, words: Sequence[str]) -> argparse.Namespace | None:
 def _refuse_unknown_verb(command: str, verbs: Verbs, words: Sequence[str]) -> None:
     for index, word in enumerate(words):
         if word.startswith("-"):
-            if index == 0 and word not in ("-h", "--help", "--version"):
-                raise UsageError(
-                    f"unknown option {word!r} of {command}; {did_you_mean(word, ('--help', '--version'))}"
-                )
+            if index == 0 and word.partition("=")[0] not in verbs.options:
+                known = [option for option in verbs.options if option.startswith("--")]
+                raise UsageError(f"unknown option {word!r} of {command}; {did_you_mean(word, known)}")
             return
         if word not in verbs.parsers:
             raise UsageError(f"unknown verb {word!r} of {command}; {did_you_mean(word, verbs.parsers)}")

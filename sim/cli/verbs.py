@@ -26,6 +26,7 @@ def command() -> Parser:
     _scenario(verbs)
     _stdf(verbs)
     _serve(verbs)
+    _plugins(verbs)
     _doctor(verbs)
     return parser
 
@@ -150,6 +151,15 @@ def _serve(verbs: Verbs) -> None:
     query.add_argument("address", metavar="HOST:PORT", help="where it listens")
     query.add_argument("message", help='what to send, such as "*IDN?"; without question mark nothing is read')
     query.add_argument("--timeout", type=float, default=5.0, metavar="S", help="seconds to wait (default 5)")
+
+
+def _plugins(verbs: Verbs) -> None:
+    group = verbs.group("plugins", "list ATE.org plugins, or check one", "plugins:listed")
+    check = group.add("check", "put a plugin to the contract tests", "plugins:check")
+    check.add_argument("name", metavar="NAME", help="distribution, entry point, or module:attribute")
+    for parser in (verbs.parsers["plugins"], check):
+        parser.add_argument("--python", metavar="PATH", help="interpreter of the environment (default: ours)")
+        parser.add_argument("--json", action="store_true", help="print it as JSON")
 
 
 def _doctor(verbs: Verbs) -> None:

@@ -1,18 +1,20 @@
 """The private folder that enters a program's PYTHONPATH, and the environment that goes with it.
 
-Rules: the folder holds the shim and nothing else; programs get an allow-listed environment, so that nothing of the
-machine or of the person at it reaches a program's messages.
+Rules: the folder holds what stands in sim/inject and nothing else; programs get an allow-listed environment, so that
+nothing of the machine or of the person at it reaches a program's messages.
 """
 
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from drycell.sim import inject
 
+PACKAGES = {"shim": "drycell_shim", "host": "drycell_host"}
+"""Packages of sim/inject and the names by which programs find them."""
 KEEP = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
 PINNED = {
     "LANG": "C.UTF-8",
@@ -28,26 +30,32 @@ PINNED = {
 
 
 def private_folder() -> Path:
-    """The folder with the shim, made once per version of the shim under the user's cache folder."""
-    source = Path(inject.__file__).parent
-    files = sorted([source / "sitecustomize.py", *(source / "shim").glob("*.py")])
+    """The folder with what enters programs, made once per version of it under the user's cache folder."""
+    files = dict(_injected(Path(inject.__file__).parent))
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for place, file in files.items():
+        digest.update(place.encode() + b"\0" + file.read_bytes() + b"\0")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     target = cache / "drycell" / "inject" / digest.hexdigest()[:16]
     if not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=target.parent))
-        (draft / "drycell_shim").mkdir()
-        for file in files:
-            place = draft if file.name == "sitecustomize.py" else draft / "drycell_shim"
-            shutil.copyfile(file, place / file.name)
+        for place, file in files.items():
+            (draft / place).parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, draft / place)
         try:
             draft.rename(target)
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)  # another run was faster
     return target
+
+
+def _injected(source: Path) -> Iterator[tuple[str, Path]]:
+    """Place in the private folder -> file, in a fixed order."""
+    yield "sitecustomize.py", source / "sitecustomize.py"
+    for folder, name in PACKAGES.items():
+        for file in sorted((source / folder).glob("*.py")):
+            yield f"{name}/{file.name}", file
 
 
 def pinned_environment(base: Mapping[str, str], extra: Mapping[str, str] | None = None) -> dict[str, str]:

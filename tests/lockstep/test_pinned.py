@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from drycell.sim.lockstep import Settings, pinned_environment, private_folder
+from drycell.sim.lockstep.private import PACKAGES
 
 
 def test_objects_lie_at_the_same_addresses_where_the_system_allows_it(world: Any) -> None:
@@ -28,9 +29,9 @@ def test_a_program_sees_only_what_the_list_allows(world: Any) -> None:
     }  # fmt: skip
 
 
-def test_the_private_folder_holds_the_shim_and_nothing_else() -> None:
+def test_the_private_folder_holds_what_is_injected_and_nothing_else() -> None:
     names = {path.name for path in private_folder().iterdir()} - {"__pycache__"}
-    assert names == {"sitecustomize.py", "drycell_shim"}
+    assert names == {"sitecustomize.py", *PACKAGES.values()}
 
 
 def test_another_sitecustomize_is_still_run(world: Any) -> None:
