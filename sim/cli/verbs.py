@@ -23,6 +23,7 @@ def command() -> Parser:
     _report(verbs)
     _export(verbs)
     _capture(verbs)
+    _findings(verbs)
     _scenario(verbs)
     _stdf(verbs)
     _serve(verbs)
@@ -109,6 +110,17 @@ def _capture(verbs: Verbs) -> None:
     parser.add_argument("--for", dest="for_", metavar="TIME", help="end after this time, such as 8h")
     parser.add_argument("--keep-session", action="store_true", help="let the broker collect until the next capture")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def _findings(verbs: Verbs) -> None:
+    parser = verbs.add(
+        "findings", "list what the search has found; show, fly again or promote one", "findings:findings"
+    )
+    parser.add_argument("finding", metavar="FINDING", nargs="?", help="name or its beginning")
+    parser.add_argument("--again", action="store_true", help="fly it once more, or all of them without a name")
+    parser.add_argument("--promote", metavar="DIR", type=Path, help="write it as a scenario into this folder")
+    parser.add_argument("--store", metavar="DIR", type=Path, help="where they are (.drycell/findings)")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
 
 
 def _scenario(verbs: Verbs) -> None:

@@ -55,6 +55,10 @@ class Flight:
         """The violation of that kind, None when there is none."""
         return next((found for found in self.violations if found.signature == signature), None)
 
+    def finding(self, signature: str) -> Violation | None:
+        """The same among :attr:`findings`."""
+        return next((found for found in self.findings if found.signature == signature), None)
+
 
 def fly(scenario: Scenario, run_dir: Path | None = None) -> Flight:
     """Run ``scenario`` and judge it, in ``run_dir`` (new or empty) or in a folder that is gone afterwards.

@@ -63,7 +63,7 @@ def survivors(scenario: Scenario, signature: str, fly: Fly, *, tests: Sequence[s
                 flight = _flown(fly, _built(candidate, scenario.folder))
                 if flight is None or (row.unused and flight.events != known.events):
                     continue
-                if flight.violation(signature) is not None:
+                if flight.finding(signature) is not None:
                     found.append(f"{row.what} {item}")
     return found
 
@@ -133,7 +133,7 @@ class _Search:
         key = identity(scenario)
         if key not in self._seen:
             flight = self._flown(scenario)
-            self._seen[key] = None if flight is None else flight.violation(self.violation.signature)
+            self._seen[key] = None if flight is None else flight.finding(self.violation.signature)
         violation = self._seen[key]
         if violation is None:
             return False
