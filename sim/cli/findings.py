@@ -10,7 +10,7 @@ from rich.table import Table
 
 from drycell.sim.cli.output import console, print_json, print_text, talk
 from drycell.sim.cli.parsing import UsageError
-from drycell.sim.explore.findings import DEFAULT_ROOT, Finding, FindingStore, again, promote
+from drycell.sim.explore.findings import DEFAULT_ROOT, Finding, FindingStore, again, investigate, promote
 from drycell.sim.explore.flight import fly
 
 VIOLATED = 1
@@ -66,10 +66,13 @@ def _show(finding: Finding, *, as_json: bool) -> int:
 
 
 def _again(wanted: list[Finding], *, as_json: bool) -> int:
-    """Fly each once more; exit code 1 when one of them still shows."""
+    """Fly each once more, reduce what is not reduced yet; exit code 1 when one of them still shows."""
     lines: list[dict[str, Any]] = []
     for finding in wanted:
         flown, _, violation = again(finding, fly)
+        if violation is not None and not flown.facts.reduced:
+            talk(f"reducing {flown.name}")
+            flown = investigate(flown, fly)
         lines.append({**_summary(flown), "shows": violation is not None})
         if not as_json:
             verdict = "shows again" if violation is not None else "does not show any more"

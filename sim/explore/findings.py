@@ -19,11 +19,13 @@ from shutil import rmtree
 from typing import Any, Protocol
 
 from drycell import __version__
+from drycell.sim import oracles
+from drycell.sim.cell.program_model import load_program_model
 from drycell.sim.errors import DrycellError
 from drycell.sim.explore.explanation import explain
 from drycell.sim.explore.flight import Flight, Violation
 from drycell.sim.explore.reducer import MOST_RUNS, reduce, survivors
-from drycell.sim.runs import Run, RunStore, write_json
+from drycell.sim.runs import Run, RunStore
 from drycell.sim.scenario import Scenario, load, with_overrides
 from drycell.sim.scenario.files import pretty
 from drycell.sim.suggest import did_you_mean
@@ -116,13 +118,15 @@ class FindingStore:
         path = self.root / _slug(signature)
         return Finding(path, _read(path)) if (path / _RECORD).is_file() else None
 
-    def add(self, flight: Flight, violation: Violation, *, where: str = "") -> Finding:
-        """Keep a violation: a new folder, or one more in the count of its kind. Raises DrycellError."""
+    def add(self, scenario: Scenario, violation: Violation, *, where: str = "") -> Finding:
+        """Keep what ``scenario`` showed, as it is: a new folder, or one more in the count of its kind.
+
+        Several processes may do so at a time. Raises DrycellError when the folder cannot be written.
+        """
         known = self.known(violation.signature)
         if known is not None:
             return _written(known.path, replace(known.facts, seen=known.facts.seen + 1))
         path = self.root / _slug(violation.signature)
-        scenario = flight.scenario
         facts = Facts(violation.oracle, violation.signature, violation.text, scenario.rung, where)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -130,43 +134,6 @@ class FindingStore:
             return _written(path, replace(facts, events=len(scenario.timeline)))
         except OSError as error:
             raise DrycellError(f"{path} cannot be written ({error.strerror}); free space there") from None
-
-    def investigate(
-        self,
-        finding: Finding,
-        flight: Flight,
-        violation: Violation,
-        fly: Fly,
-        *,
-        tests: Sequence[str] = (),
-        most_runs: int = MOST_RUNS,
-    ) -> Finding:
-        """Confirm, reduce and prove what ``flight`` showed, and keep the small scenario with its run.
-
-        A violation that does not show again is kept as it was found: ``confirmed`` of its ``flown`` is too few.
-        """
-        again = fly(flight.scenario).finding(violation.signature) is not None
-        facts = replace(finding.facts, flown=finding.facts.flown + 1, confirmed=finding.facts.confirmed + again)
-        if not again:
-            return _written(finding.path, facts)
-        reduction = reduce(flight.scenario, violation, fly, tests=tests, most_runs=most_runs)
-        minimal = reduction.minimal and not survivors(reduction.scenario, violation.signature, fly, tests=tests)
-        last = _keep_run(finding.path, reduction.scenario, fly)
-        shown = last.finding(violation.signature)
-        facts = replace(
-            facts,
-            text=reduction.violation.text if shown is None else shown.text,
-            flown=facts.flown + 1,
-            confirmed=facts.confirmed + (shown is not None),
-            reduced=True,
-            minimal=minimal,
-            events=len(reduction.scenario.timeline),
-            runs=reduction.runs,
-        )
-        told = explain(shown or reduction.violation, last.events)
-        _write(finding.path / "explanation.txt", "\n".join([*told, ""]))
-        _write(finding.path / "scenario.yaml", pretty(moved(reduction.scenario, finding.path)))
-        return _written(finding.path, facts)
 
 
 def again(finding: Finding, fly: Fly) -> tuple[Finding, Flight, Violation | None]:
@@ -176,6 +143,35 @@ def again(finding: Finding, fly: Fly) -> tuple[Finding, Flight, Violation | None
     facts = finding.facts
     facts = replace(facts, flown=facts.flown + 1, confirmed=facts.confirmed + (violation is not None))
     return _written(finding.path, facts), flight, violation
+
+
+def investigate(finding: Finding, fly: Fly, *, most_runs: int = MOST_RUNS) -> Finding:
+    """Confirm, reduce and prove a finding, and keep the small scenario with its run.
+
+    A violation that does not show again is kept as it was found: ``confirmed`` of its ``flown`` is too few.
+    """
+    finding, flight, violation = again(finding, fly)
+    if violation is None:
+        return finding
+    facts, tests = finding.facts, _tests(flight)
+    reduction = reduce(flight.scenario, violation, fly, tests=tests, most_runs=most_runs)
+    minimal = reduction.minimal and not survivors(reduction.scenario, violation.signature, fly, tests=tests)
+    last = _keep_run(finding.path, reduction.scenario, fly)
+    shown = last.finding(violation.signature)
+    facts = replace(
+        facts,
+        text=reduction.violation.text if shown is None else shown.text,
+        flown=facts.flown + 1,
+        confirmed=facts.confirmed + (shown is not None),
+        reduced=True,
+        minimal=minimal,
+        events=len(reduction.scenario.timeline),
+        runs=reduction.runs,
+    )
+    told = explain(shown or reduction.violation, last.events)
+    _write(finding.path / "explanation.txt", "\n".join([*told, ""]))
+    _write(finding.path / "scenario.yaml", pretty(moved(reduction.scenario, finding.path)))
+    return _written(finding.path, facts)
 
 
 def promote(finding: Finding, folder: Path, fly: Fly) -> Path:
@@ -216,6 +212,18 @@ def moved(scenario: Scenario, folder: Path) -> Scenario:
     return with_overrides(scenario, **changes).at_home(folder) if changes else scenario.at_home(folder)
 
 
+def _tests(flight: Flight) -> Sequence[str]:
+    """The program's test instances: as its definitions say, else as its results do."""
+    scenario = flight.scenario
+    if scenario.program.definitions is not None:
+        model = load_program_model(scenario.path_of(scenario.program.definitions))
+        return [test.instance for test in model.tests]
+    cell = scenario.cell
+    journal = oracles.Facts(flight.events, cell.device_id, cell.handler.id, scenario.devices.size)
+    outputs = (output.name for result in journal.results for test in result.tests for output in test.outputs)
+    return list(dict.fromkeys(name.partition(".")[0] for name in outputs))
+
+
 def _keep_run(path: Path, scenario: Scenario, fly: Fly) -> Flight:
     """The run directory of the small scenario, in place of one of before."""
     rmtree(path / "run", ignore_errors=True)
@@ -238,12 +246,12 @@ def _slug(signature: str) -> str:
 
 
 def _written(path: Path, facts: Facts) -> Finding:
-    write_json(path / _RECORD, {"drycell_finding": FORMAT, **asdict(facts)})
+    _write(path / _RECORD, json.dumps({"drycell_finding": FORMAT, **asdict(facts)}, indent=2) + "\n")
     return Finding(path, facts)
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
 

@@ -117,9 +117,11 @@ def _without_sites(data: Data, gone: Collection[Item]) -> Iterator[Data]:
     smaller = with_sites(data, left)
     steps = data.get("timeline", [])
     struck = {index for index, step in enumerate(steps) if gone & named_sites(step)}  # type: ignore[operator]
-    if struck:
-        yield from _without_events(smaller, struck)
-    yield renamed_sites(smaller, {site: left[0] for site in sites_of(data) if site in gone})
+    moved = renamed_sites(smaller, {site: left[0] for site in sites_of(data) if site in gone})
+    for candidate in (*(_without_events(smaller, struck) if struck else ()), moved):
+        yield candidate
+        if "layout" in candidate["cell"]:
+            yield _copy_without(candidate, (), frozenset({("cell", "layout")}))
 
 
 def with_sites(data: Data, sites: Sequence[int]) -> Data:

@@ -19,7 +19,7 @@ def stopped(tmp_path, monkeypatch):
     cell = {"quirks": ["sequencer-passes-part-on-stop"]}
     flight = fly(from_data(scenario_data({"cell": cell, "devices": {"defects": 1.0}, "timeline": timeline})))
     violation = next(one for one in flight.findings if one.oracle == "stopped devices are failed devices")
-    return FindingStore().add(flight, violation)
+    return FindingStore().add(flight.scenario, violation)
 
 
 def test_without_findings_it_says_how_to_look_for_some(tmp_path, monkeypatch, capsys):

@@ -4,16 +4,14 @@ import json
 
 import pytest
 
-from drycell.sim.cell.program_model import load_program_model
 from drycell.sim.errors import DrycellError
-from drycell.sim.explore.findings import FindingStore, again, promote
+from drycell.sim.explore.findings import FindingStore, again, investigate, promote
 from drycell.sim.explore.flight import fly
 from drycell.sim.runs import RunStore
 from drycell.sim.scenario import from_data, load
 from tests.oracles.mutants import MUTANTS
-from tests.oracles.support import DEMO, scenario_data
+from tests.oracles.support import scenario_data
 
-NAMES = [test.instance for test in load_program_model(DEMO).tests]
 NOISE = [
     {"when": {"touchdown": 3}, "do": {"options": {"trigger_on_fail": True}}},
     {"at": "3s", "do": {"slow_link": {"site": 1, "for": 2.5, "bytes_per_s": 5000}}},
@@ -36,13 +34,13 @@ def crashing(folder):
 def found(store, tmp_path):
     flight = fly(crashing(tmp_path))
     violation = next(one for one in flight.violations if one.oracle == "crashes end in soft error")
-    return flight, violation, store.add(flight, violation, where="seed 1, scenario 17")
+    return flight, violation, store.add(flight.scenario, violation, where="seed 1, scenario 17")
 
 
 def test_a_finding_is_confirmed_reduced_proved_and_explained(deaf_master, tmp_path):
     store = FindingStore(tmp_path / "findings")
-    flight, violation, finding = found(store, tmp_path)
-    finding = store.investigate(finding, flight, violation, fly, tests=NAMES)
+    _, _, finding = found(store, tmp_path)
+    finding = investigate(finding, fly)
     facts = finding.facts
     assert (facts.flown, facts.confirmed, facts.reduced, facts.minimal, facts.events) == (2, 2, True, True, 1)
     small = finding.scenario()
@@ -57,8 +55,8 @@ def test_a_finding_is_confirmed_reduced_proved_and_explained(deaf_master, tmp_pa
 
 def test_the_run_of_a_finding_is_one_of_the_store_and_shows_it(deaf_master, tmp_path):
     store = FindingStore(tmp_path / "findings")
-    flight, violation, finding = found(store, tmp_path)
-    finding = store.investigate(finding, flight, violation, fly, tests=NAMES)
+    _, _, finding = found(store, tmp_path)
+    finding = investigate(finding, fly)
     run = RunStore().find(str(finding.path / "run"))
     broken = {oracle.name for oracle in run.result().oracles if oracle.verdict == "violated"}
     assert "crashes end in soft error" in broken
@@ -66,13 +64,13 @@ def test_the_run_of_a_finding_is_one_of_the_store_and_shows_it(deaf_master, tmp_
 
 def test_what_was_found_is_on_disk_before_it_is_reduced(deaf_master, tmp_path):
     store = FindingStore(tmp_path / "findings")
-    flight, violation, finding = found(store, tmp_path)
+    _, violation, finding = found(store, tmp_path)
 
     def interrupted(scenario, run_dir=None):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.investigate(finding, flight, violation, interrupted)
+        investigate(finding, interrupted)
     (kept,) = FindingStore(tmp_path / "findings").all()
     assert not kept.facts.reduced
     assert kept.facts.where == "seed 1, scenario 17"
@@ -82,7 +80,7 @@ def test_what_was_found_is_on_disk_before_it_is_reduced(deaf_master, tmp_path):
 def test_the_same_kind_is_counted_and_not_stored_again(deaf_master, tmp_path):
     store = FindingStore(tmp_path / "findings")
     flight, violation, _ = found(store, tmp_path)
-    assert store.add(flight, violation).facts.seen == 2
+    assert store.add(flight.scenario, violation).facts.seen == 2
     assert len(store.all()) == 1
 
 
@@ -90,8 +88,8 @@ def test_what_does_not_show_again_is_not_confirmed(tmp_path, monkeypatch):
     store = FindingStore(tmp_path / "findings")
     with monkeypatch.context() as patch:
         MUTANTS["master ignores crashes"].install(patch)
-        flight, violation, finding = found(store, tmp_path)
-    finding = store.investigate(finding, flight, violation, fly)
+        _, _, finding = found(store, tmp_path)
+    finding = investigate(finding, fly)
     assert (finding.facts.flown, finding.facts.confirmed, finding.facts.reduced) == (1, 0, False)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drycell.sim.explore.flight import Flight, Violation
@@ -169,6 +169,7 @@ def test_what_survives_is_named():
 STEPS = (KILL_1, STOP, LATE, JAM, RESET)
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.sampled_from(STEPS), unique_by=str, max_size=5),
     st.sets(st.sampled_from(["kill", "options", "delay", "handler_jam"]), max_size=2),
