@@ -69,13 +69,12 @@ def _again(wanted: list[Finding], *, as_json: bool) -> int:
     """Fly each once more, reduce what is not reduced yet; exit code 1 when one of them still shows."""
     lines: list[dict[str, Any]] = []
     for finding in wanted:
-        flown, _, violation = again(finding, fly)
-        if violation is not None and not flown.facts.reduced:
-            talk(f"reducing {flown.name}")
-            flown = investigate(flown, fly)
-        lines.append({**_summary(flown), "shows": violation is not None})
+        shown_before = finding.facts.confirmed
+        flown = again(finding, fly)[0] if finding.facts.reduced else investigate(finding, fly)
+        shows = flown.facts.confirmed > shown_before
+        lines.append({**_summary(flown), "shows": shows})
         if not as_json:
-            verdict = "shows again" if violation is not None else "does not show any more"
+            verdict = "shows again" if shows else "does not show any more"
             print_text(f"{flown.name}: {verdict} ({flown.facts.confirmed} of {flown.facts.flown})")
     if as_json:
         print_json(lines)
