@@ -29,8 +29,8 @@ class Limit:
     """One output of a test: what is good, in which unit, and the soft bin of a device outside.
 
     ``low`` and ``high`` are inclusive; None means no limit on that side. ``name`` tells the outputs of one test
-    apart. ``bin`` None: the bin of the test. ``spec``: the specification limits where they differ from the test
-    limits. ``exp10``: results are written times ten to this power (values in V, ``exp10=3``, ``unit="mV"``).
+    apart. ``bin`` None: the bin of the test. ``spec``: the specification limits, where they are to
+    be recorded. ``exp10``: results are written times ten to this power (values in V, ``exp10=3``, ``unit="mV"``).
     ``decimals``: how many a reader of the STDF file shows. ``many``: a list of values, which is written as one MPR.
     """
 
@@ -60,7 +60,7 @@ class Output:
 
     @property
     def specs(self) -> tuple[float, float]:
-        return _both(*self.limit.spec) if self.limit.spec is not None else self.limits
+        return _both(*(self.limit.spec or (None, None)))
 
     @property
     def exp10(self) -> int:

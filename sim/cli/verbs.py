@@ -25,6 +25,7 @@ def command() -> Parser:
     _capture(verbs)
     _findings(verbs)
     _scenario(verbs)
+    _program(verbs)
     _stdf(verbs)
     _serve(verbs)
     _plugins(verbs)
@@ -133,6 +134,12 @@ def _scenario(verbs: Verbs) -> None:
     fmt.add_argument("--json", action="store_true", help="the canonical JSON, with all defaults")
     new = group.add("new", "write a commented starter scenario", "scenario:new")
     new.add_argument("file", **_FILE)
+
+
+def _program(verbs: Verbs) -> None:
+    group = verbs.group("program", "write test programs with drycell's SDK")
+    new = group.add("new", "write a program with two tests, and a scenario that runs it", "program:new")
+    new.add_argument("name", metavar="NAME", type=Path, help="NAME.py and NAME.yaml are written; may have a folder")
 
 
 def _stdf(verbs: Verbs) -> None:
