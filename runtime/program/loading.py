@@ -15,11 +15,14 @@ SDK = "drycell.runtime.program"
 
 
 def is_program(path: Path) -> bool:
-    """Whether the file imports this SDK. Reads it; executes nothing. False for what is no Python."""
+    """Whether the file imports this SDK; of a file with a syntax error, whether it names it. Executes nothing."""
     try:
-        tree = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError):
+        text = path.read_bytes()
+        tree = ast.parse(text)
+    except OSError:
         return False
+    except (SyntaxError, ValueError):
+        return SDK.encode() in text
     return any(
         (isinstance(node, ast.ImportFrom) and node.module == SDK)
         or (isinstance(node, ast.Import) and any(name.name == SDK for name in node.names))

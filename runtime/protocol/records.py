@@ -148,7 +148,7 @@ def tsr(
     mean_s: float,
 ) -> Json:
     """The statistics of one output at the end of a lot. TST_SQRS is the sum of squared deviations, as measured."""
-    empty = mean_s <= 0 or not values
+    empty = mean_s < 0 or not values
     mean = 0.0 if empty else sum(values) / len(values)
     return _record(
         "TSR",

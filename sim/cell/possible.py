@@ -19,6 +19,9 @@ def refuse_impossible(scenario: Scenario) -> None:
     if scenario.hosts and (scenario.rung != "process" or not scenario.effective_pace.is_virtual):
         raise DrycellError("hosts leads real programs in virtual time to instruments; use rung process, pace virtual")
     if scenario.rung == "model":
+        named = scenario.program.path
+        if named is not None and not scenario.path_of(named).exists():
+            raise DrycellError(f"there is no program {scenario.path_of(named)}")
         if scenario.program.definitions is None and sdk_path(scenario) is None:
             raise DrycellError(
                 "rung model interprets definitions, but there are none, and program.path names no program of the SDK,"

@@ -198,8 +198,9 @@ class Lockstep:
         self.process(name).frozen = True
 
     def thaw(self, name: str) -> None:
-        """Let a frozen process go on."""
+        """Let a frozen process go on; what has reached it meanwhile it is told before its own time is up."""
         self.process(name).frozen = False
+        self.kernel.loop.call_soon(lambda: None)  # back to the loop, which settles before anything fires
 
     def process(self, name: str) -> Process:
         """The living process called ``name``. LockstepError if there is none."""

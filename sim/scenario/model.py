@@ -242,9 +242,10 @@ class Program(Section):
     """Folder with ``definitions/``, ``do/``, ``measures.json`` and ``binning.json``: rung model interprets it, rung
     process generates the real program from it."""
     path: Text | None = None
-    """Script of a real test program, instead of one generated from the definitions."""
+    """Script of a test program, instead of one generated from the definitions; one that imports
+    ``drycell.runtime.program`` runs on rung model, too."""
     python: Text | None = None
-    """Interpreter of the real test program."""
+    """Interpreter of the test program; null: drycell's own, for one that imports ``drycell.runtime.program``."""
     tests: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
     """Test instances to run, such as ``vout_1``, in the program's own order; none named: all."""
 

@@ -97,7 +97,8 @@ def test_a_file_is_recognised_without_being_executed(tmp_path: Path) -> None:
     assert is_program(written(tmp_path, GOOD))
     assert is_program(written(tmp_path, "import drycell.runtime.program as sdk\nraise SystemExit\n"))
     assert not is_program(written(tmp_path, "# drycell.runtime.program\nimport ate_test_app\n"))
-    assert not is_program(written(tmp_path, "from drycell.runtime.program import ("))
+    assert is_program(written(tmp_path, "from drycell.runtime.program import ("))
+    assert not is_program(written(tmp_path, "from ate_test_app import ("))
     assert not is_program(tmp_path / "nobody.py")
 
 
