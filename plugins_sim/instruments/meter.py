@@ -8,7 +8,8 @@ Rules that hold here:
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 IDENTITY = "drycell,bench meter,0,1"
@@ -50,7 +51,8 @@ def answer(line: str, device_at: Callable[[int], Device | None], temperature_c: 
         return f"ERROR {refused}"
 
 
-def _parse(line: str) -> tuple[str, int, list[str]]:
+@lru_cache(maxsize=1024)
+def _parse(line: str) -> tuple[str, int, tuple[str, ...]]:
     found = re.fullmatch(r"\s*(\*IDN|[A-Z:]+)\?\s*(?:\(@(\d{1,4})\))?\s*(?:,(.*))?", line, re.IGNORECASE | re.ASCII)
     if found is None:
         raise _RefusedError(f"not a question: {_shown(line)}")
@@ -60,7 +62,7 @@ def _parse(line: str) -> tuple[str, int, list[str]]:
         raise _RefusedError(f"unknown command {_shown(found[1])}; known are *IDN, {', '.join(_COMMANDS)}")
     if header != "*IDN" and found[2] is None:
         raise _RefusedError(f"{header} needs a channel list such as (@0)")
-    return header, int(found[2] or 0), [part.strip() for part in found[3].split(",")] if found[3] else []
+    return header, int(found[2] or 0), tuple(part.strip() for part in found[3].split(",")) if found[3] else ()
 
 
 def _shown(text: str) -> str:
@@ -77,7 +79,7 @@ def _volts(text: str) -> float:
     return value
 
 
-def _one_vin(arguments: list[str]) -> float:
+def _one_vin(arguments: Sequence[str]) -> float:
     if len(arguments) > 1:
         raise _RefusedError(f"one input voltage expected, {len(arguments)} given")
     return _volts(arguments[0]) if arguments else NOMINAL_VIN_VOLTS
@@ -87,7 +89,7 @@ def _number(value: float, decimals: int) -> str:
     return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
-def _resistance(device: Device | None, site: int, arguments: list[str], _: float) -> str:
+def _resistance(device: Device | None, site: int, arguments: Sequence[str], _: float) -> str:
     pin = arguments[0].upper() if len(arguments) == 1 else ""
     if pin not in PINS:
         raise _RefusedError(f"MEAS:RES needs one pin of {' or '.join(PINS)}")
@@ -95,23 +97,23 @@ def _resistance(device: Device | None, site: int, arguments: list[str], _: float
     return OPEN if ohm is None else _number(ohm, 3)
 
 
-def _output(device: Device | None, site: int, arguments: list[str], temperature_c: float) -> str:
+def _output(device: Device | None, site: int, arguments: Sequence[str], temperature_c: float) -> str:
     vin = _one_vin(arguments)
     return _number(device.vout_volts(vin, site, temperature_c) if device else 0.0, 4)
 
 
-def _quiescent(device: Device | None, site: int, arguments: list[str], _: float) -> str:
+def _quiescent(device: Device | None, site: int, arguments: Sequence[str], _: float) -> str:
     vin = _one_vin(arguments)
     return _number(device.iq_microamp(vin, site) if device else 0.0, 3)
 
 
-def _ramp(device: Device | None, site: int, arguments: list[str], temperature_c: float) -> str:
+def _ramp(device: Device | None, site: int, arguments: Sequence[str], temperature_c: float) -> str:
     if not 1 <= len(arguments) <= RAMP_POINTS:
         raise _RefusedError(f"MEAS:RAMP needs 1 to {RAMP_POINTS} input voltages, {len(arguments)} given")
     return ",".join(_output(device, site, [text], temperature_c) for text in arguments)
 
 
-_COMMANDS: dict[str, Callable[[Device | None, int, list[str], float], str]] = {
+_COMMANDS: dict[str, Callable[[Device | None, int, Sequence[str], float], str]] = {
     "MEAS:RES": _resistance,
     "MEAS:VOUT": _output,
     "MEAS:IQ": _quiescent,

@@ -11,7 +11,7 @@ from math import copysign, inf, isfinite
 from typing import Any, Literal
 
 from drycell.runtime.stdf.errors import StdfError
-from drycell.runtime.stdf.packing import Pack, flag_byte, length, packers
+from drycell.runtime.stdf.packing import flag_byte, length, packers
 from drycell.runtime.stdf.rules import LARGEST_R4, LONGEST_CN, STRICT, Notes, Rules, spell
 from drycell.runtime.stdf.table import REQUIRED, Absence, Field, Record, RecordType
 from drycell.runtime.stdf.values import BAD_VALUE, FLOATS, RIGHT, writer
@@ -19,7 +19,6 @@ from drycell.runtime.stdf.values import BAD_VALUE, FLOATS, RIGHT, writer
 Order = Literal["<", ">"]
 LITTLE: Order = "<"
 BIG: Order = ">"
-_MOST_PLANS = 512  # kinds of records (by which fields they have) whose packers are kept
 
 
 class Encoder:
@@ -35,7 +34,6 @@ class Encoder:
         self.rules = rules
         self.notes = Notes()
         self._charset = "latin-1" if rules.text == "latin-1" else "ascii"
-        self._plans: dict[tuple[RecordType, tuple[str, ...]], list[Pack] | None] = {}
         self._header = struct.Struct(order + "HBB").pack
 
     def encode(self, record: Record) -> bytes:
@@ -56,13 +54,7 @@ class Encoder:
 
     def _quick(self, rtype: RecordType, fields: dict[str, Any]) -> bytes | None:
         """The body when nothing in it needs a rule or a second look; else None."""
-        key = (rtype, tuple(fields))
-        try:
-            plan = self._plans[key]
-        except KeyError:
-            if len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            plan = self._plans[key] = packers(rtype, set(fields), self.order, self._charset)
+        plan = packers(rtype, tuple(fields), self.order, self._charset)
         if plan is None:
             return None
         try:

@@ -6,6 +6,7 @@ says what is wrong or what a rule makes of it. Where the set cannot tell what fi
 
 import struct
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from math import isfinite
 from operator import itemgetter
 from typing import Any
@@ -16,8 +17,10 @@ from drycell.runtime.stdf.values import FIXED, FLOATS, LENGTH_BYTE, writer
 Pack = Callable[[dict[str, Any]], bytes]
 
 
-def packers(rtype: RecordType, present: set[str], order: str, charset: str) -> list[Pack] | None:
-    """What packs a body of the fields ``present``, piece by piece; None when only values can tell how."""
+@lru_cache(maxsize=512)
+def packers(rtype: RecordType, names: tuple[str, ...], order: str, charset: str) -> tuple[Pack, ...] | None:
+    """What packs a body of the fields ``names``, piece by piece; None when only values can tell how."""
+    present = set(names)
     if not present <= rtype.index.keys():
         return None
     packs: list[Pack] = []
@@ -35,7 +38,7 @@ def packers(rtype: RecordType, present: set[str], order: str, charset: str) -> l
         packs.append(pack)
     if run:
         packs.append(_run(run, order))
-    return packs
+    return tuple(packs)
 
 
 def length(rtype: RecordType, present: Iterable[str]) -> int:

@@ -23,6 +23,7 @@ from drycell.sim.broker import codec
 from drycell.sim.broker.clock import Clock, Exchange
 from drycell.sim.broker.connection import AnyLink, Connection
 from drycell.sim.broker.hooks import Hooks
+from drycell.sim.broker.lifecycle import LifeCycle
 from drycell.sim.broker.link import TcpLink
 from drycell.sim.broker.messages import BrokerOptions, Message, PacketFault
 from drycell.sim.broker.outbox import Outbox
@@ -85,6 +86,9 @@ class EmbeddedBroker(AmqttBroker):
         self._expiries: dict[SimSession, asyncio.TimerHandle] = {}
 
     # ------------------------------------------------------------------------------------------- life cycle
+    def _init_states(self) -> None:
+        self.transitions = LifeCycle()  # type: ignore[assignment]
+
     async def _start_listeners(self) -> None:
         await super()._start_listeners()
         if self._listening is not None:

@@ -8,8 +8,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from drycell.sim.errors import DrycellError
 
@@ -148,46 +149,75 @@ def load_program_model(root: Path) -> ProgramModel:
 
     Raises DrycellError naming the file and key that is missing or wrong.
     """
-    definitions, measures = root / "definitions", root / "measures.json"
-    sequence = _read_only(definitions / "sequence")
-    program = _read_only(definitions / "program")[0]
-    details = {
-        entry["name"]: entry for path in sorted((definitions / "test").glob("*.json")) for entry in _read(path)
-    }
-    meter = _read(measures)
-    bins = _read(root / "binning.json")["bin-table"]
+    definitions = root / "definitions"
+    return _program_model(
+        root,
+        sequence=_only_source(definitions / "sequence"),
+        program=_only_source(definitions / "program"),
+        hardware=_only_source(definitions / "hardware"),
+        tests=tuple(_source(path) for path in sorted((definitions / "test").glob("*.json"))),
+        measures=_source(root / "measures.json"),
+        binning=_source(root / "binning.json"),
+    )
+
+
+class _Source(NamedTuple):
+    path: Path
+    text: bytes
+
+
+def _source(path: Path) -> _Source:
     try:
-        ordered = sorted(sequence, key=lambda entry: int(entry["test_order"]))
-        tests = tuple(_test(entry["definition"], details[entry["test"]]["definition"], meter) for entry in ordered)
+        return _Source(path, path.read_bytes())
+    except FileNotFoundError:
+        raise DrycellError(f"{path} is missing; a program's definitions need it") from None
+    except OSError as error:
+        raise DrycellError(f"{path} is not readable JSON: {error}") from None
+
+
+def _only_source(folder: Path) -> _Source:
+    """The one JSON file in ``folder``."""
+    files = sorted(folder.glob("*.json"))
+    if len(files) != 1:
+        raise DrycellError(f"{folder} holds {len(files)} JSON files; exactly one program is expected there")
+    return _source(files[0])
+
+
+@lru_cache(maxsize=32)
+def _program_model(
+    root: Path,
+    *,
+    sequence: _Source,
+    program: _Source,
+    hardware: _Source,
+    tests: tuple[_Source, ...],
+    measures: _Source,
+    binning: _Source,
+) -> ProgramModel:
+    """The model that these texts make; every run asks again, with the texts of that moment."""
+    details = {entry["name"]: entry for source in tests for entry in _parsed(source)}
+    meter, bins, chosen = _parsed(measures), _parsed(binning)["bin-table"], _parsed(program)[0]
+    try:
+        ordered = sorted(_parsed(sequence), key=lambda entry: int(entry["test_order"]))
         table: dict[int, tuple[int, ...]] = {}
         for row in bins:
             table[int(row["HBIN"])] = (*table.get(int(row["HBIN"]), ()), int(row["SBIN"]))
         return ProgramModel(
-            name=program["prog_name"],
-            tests=tests,
+            name=chosen["prog_name"],
+            tests=tuple(_test(entry["definition"], details[entry["test"]]["definition"], meter) for entry in ordered),
             bin_table=table,
             bin_names={int(row["SBIN"]): row["SBINNAME"] for row in bins},
-            strategies=_strategies(_read_only(definitions / "hardware")[0], program),
+            strategies=_strategies(_parsed(hardware)[0], chosen),
         )
     except KeyError as error:
         raise DrycellError(f"{root}: {error.args[0]!r} is missing in definitions/ or measures.json") from None
 
 
-def _read(path: Path) -> Any:
+def _parsed(source: _Source) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise DrycellError(f"{path} is missing; a program's definitions need it") from None
-    except (ValueError, OSError) as error:
-        raise DrycellError(f"{path} is not readable JSON: {error}") from None
-
-
-def _read_only(folder: Path) -> Any:
-    """The content of the one JSON file in ``folder``."""
-    files = sorted(folder.glob("*.json"))
-    if len(files) != 1:
-        raise DrycellError(f"{folder} holds {len(files)} JSON files; exactly one program is expected there")
-    return _read(files[0])
+        return json.loads(source.text.decode("utf-8"))
+    except ValueError as error:
+        raise DrycellError(f"{source.path} is not readable JSON: {error}") from None
 
 
 def _test(entry: dict[str, Any], detail: dict[str, Any], meter: dict[str, Any]) -> Test:

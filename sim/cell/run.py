@@ -4,7 +4,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -218,7 +219,8 @@ def _problems(events: Sequence[Event]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """What made the run what it is: drycell, Python and the packages that bytes depend on."""
     names = ("amqtt", "simpy", "numpy", "orjson")
     return {
