@@ -1,18 +1,20 @@
 """The real Semi-ATE master, controls and test program on a live broker, in the test's own time.
 
 What the floor would add is played here: a meter per site on TCP, a handler that loads a lot, brings the devices and
-unloads, and a chamber that answers the programs itself, once all of them have asked: master 1.0.17 forgets a request that
-comes before it has released the site.
+unloads, and a chamber that takes half a second. The chamber answers the master; when the master does not ask it, it
+answers the programs itself, because master 1.0.17 forgets a request that comes before it has released the site.
 """
 
 import json
 import os
+import select
 import shutil
 import signal
 import socket
 import socketserver
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,6 +31,7 @@ from tests.replay.floor import capturing
 DEMO = Path(__file__).parents[2] / "scenarios" / "demo"
 DEVICE, HANDLER, LOT = "D", "handler", "306426.001"
 SITES = ("0", "1")
+CHAMBER_S = 0.5
 _PATIENCE_S = 60.0
 
 
@@ -43,7 +46,11 @@ class Floor:
         self._framer = codec.Framer()
         self._heard: list[tuple[str, dict[str, object]]] = []
         self._asking: set[str] = set()
-        filters = [(f"ate/{DEVICE}/Master/#", 0), (f"ate/{DEVICE}/TestApp/io-control/+/request", 0)]
+        self._answer: dict[str, object] = {}
+        self._answer_to = ""
+        self._answer_s = float("inf")
+        levels = ("Master/#", "TestApp/io-control/+/request", "+/io-control/request")
+        filters = [(f"ate/{DEVICE}/{level}", 0) for level in levels]
         hello = codec.encode_connect(codec.Connect(f"handler.{HANDLER}"))
         self._line.sendall(hello + codec.encode_subscribe(1, filters))
 
@@ -91,10 +98,19 @@ class Floor:
         while True:
             while self._heard:
                 topic, said = self._heard.pop(0)
+                assert said.get("state") != "softerror", "the master gave up"
                 if "/io-control/" in topic:
                     self._asked(topic, said)
                 if wanted(topic, said):
                     return
+            ready, _, _ = select.select(
+                [self._line], [], [], max(0.0, min(self._answer_s - time.monotonic(), _PATIENCE_S))
+            )
+            if not ready:
+                assert self._answer_s < float("inf"), "nothing happens any more"
+                self._answer_s = float("inf")
+                self._publish(self._answer_to, self._answer)
+                continue
             data = self._line.recv(1 << 16)
             assert data, "the broker closed the connection"
             for first, body in self._framer.feed(data):
@@ -103,11 +119,16 @@ class Floor:
                     self._heard.append((topic, json.loads(payload)))
 
     def _asked(self, topic: str, said: dict[str, object]) -> None:
+        """A program asks, or the master does for all of them."""
+        self._answer = {"type": "io-control-response", "ioctl_name": said["ioctl_name"], "result": {"status": "ok"}}
+        if "/TestApp/" not in topic:
+            self._answer_to = topic.replace("/request", "/response")
+            return
         self._asking.add(topic)
         if len(self._asking) == len(self._touching):
             self._asking.clear()
-            done = {"type": "io-control-response", "ioctl_name": said["ioctl_name"], "result": {"status": "ok"}}
-            self._publish(f"ate/{DEVICE}/Master/{said['periphery_type']}/response", done)
+            self._answer_to = f"ate/{DEVICE}/Master/{said['periphery_type']}/response"
+            self._answer_s = time.monotonic() + CHAMBER_S
 
 
 def population(size: int, seed: int = 5) -> list[Ldo]:
