@@ -51,7 +51,8 @@ class Dialect:
     """One runtime protocol. ``tables``: role -> state table; ``topics(device, handler)``: its topics.
 
     ``deadlines_s``: timeouts that stand in no table, by name. ``farewell``: the state that a program announces when
-    it has ended well; ``failed``: what the master announces when it is in error.
+    it has ended well; ``failed``: what the master announces when it is in error. ``trigger_lead``: the trigger for
+    test N pulses right before it (0), or right after the test before it (1), so that none can be had for the first.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Dialect:
     stdf: StdfTravel
     deadlines_s: Mapping[str, float]
     farewell: str
+    trigger_lead: int
 
     @property
     def failed(self) -> str:

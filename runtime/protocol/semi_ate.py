@@ -158,5 +158,6 @@ SEMI_ATE = Dialect(
     stdf=StdfTravel("testresult", False, _pack, _records, lambda pieces: list(chain.from_iterable(pieces))),
     deadlines_s={"peripheral_s": PERIPHERAL_TIMEOUT_S},
     farewell="terminated",
+    trigger_lead=1,
 )
 """The protocol of the runtime packages 1.0.17."""

@@ -318,8 +318,15 @@ SPECIFICATION = Dialect(
     stdf=StdfTravel("stdf", True, lambda records: fragment(stdf_bytes(records)), read_fragment, read_records),
     deadlines_s={"peripheral_s": 5.0},
     farewell="Shutdown",
+    trigger_lead=0,
 )
 """The protocol of the sequencer specification."""
+
+
+def per_fragment(dialect: Dialect) -> Dialect:
+    """``dialect`` with ``results_s`` from each fragment to the next."""
+    return replace(dialect, tables={**dialect.tables, PER_FRAGMENT.role: PER_FRAGMENT})
+
 
 AS_PRINTED = replace(SPECIFICATION, topics=PrintedTopics)
 """The same with its topics as they are printed: the compatibility switch."""

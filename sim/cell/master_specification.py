@@ -6,11 +6,12 @@ every program that is idle is told to terminate.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from drycell.runtime.protocol import messages
 from drycell.runtime.protocol import specification as spec
 from drycell.runtime.protocol.machine import IllegalEventError
+from drycell.runtime.protocol.table import Table
 from drycell.runtime.protocol.topics import site_of
 from drycell.sim.broker import Message
 from drycell.sim.cell.barrier import Barrier
@@ -20,22 +21,23 @@ from drycell.sim.cell.teardowns import Teardowns
 from drycell.sim.cell.touchdown import part_result
 
 Json = dict[str, Any]
-Window = Literal["run", "fragment"]
-"""What has to come within the result deadline: the whole result, or each fragment after the one before."""
-
-_TABLES = {"run": spec.SITE, "fragment": spec.PER_FRAGMENT}
 _EVENTS = {"idle": "idle", "testing": "testing", "Shutdown": "shutdown", "error": "failed", "crash": "crashed"}
 """What an announced state is to the SITE table."""
 
 
 class SpecificationMaster(BaseMaster):
-    """The master of dialect ``specification``. ``peripherals``: every actuator of the cell."""
+    """The master of dialect ``specification``.
+
+    ``peripherals``: every actuator of the cell; ``site_table``: how it sees each program.
+    """
 
     dialect = spec.SPECIFICATION
 
-    def __init__(self, *args: Any, peripherals: Collection[str] = (), window: Window = "run", **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, peripherals: Collection[str] = (), site_table: Table = spec.SITE, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._site_table = _TABLES[window]
+        self._site_table = site_table
         self._views: dict[str, SiteView] = {}
         timeout_s = self._timeouts_s["peripheral_s"]
         self._barrier = Barrier(
@@ -98,7 +100,7 @@ class SpecificationMaster(BaseMaster):
         topic = self._topics.canonical(message.topic)
         site, kind = site_of(topic), topic.split("/")[3]
         listener, view = self._program_listeners.get(kind), self._views.get(site)
-        if listener is None or view is None:
+        if listener is None or view is None or view.state in self._site_table.final:
             return
         try:
             listener(self, view, message.payload)
@@ -113,7 +115,7 @@ class SpecificationMaster(BaseMaster):
         event = _EVENTS.get(str(status.get("state")))
         if event is None:
             raise ValueError(f"there is no state {status.get('state')!r}")
-        if event == "crashed" and (not view.machine.can(event) or self._is_farewell(view)):
+        if event == "crashed" and self._is_farewell(view):
             return
         was = view.state
         view.machine.fire(event)

@@ -5,7 +5,7 @@ frozen program does nothing until it is thawed; a program ends once.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import simpy
@@ -16,9 +16,8 @@ from drycell.runtime.protocol.machine import Machine
 from drycell.runtime.protocol.table import Transition
 from drycell.runtime.protocol.topics import Topics
 from drycell.sim.broker import AnyBroker, MemoryClient, Message, Will
-from drycell.sim.cell.line_server import Answers
 from drycell.sim.cell.measurement import Bookkeeper, TestVerdict
-from drycell.sim.cell.program_model import ProgramModel, Send, Test
+from drycell.sim.cell.program_model import ProgramModel, Test
 from drycell.sim.kernel import Kernel, ns
 
 Json = dict[str, Any]
@@ -30,12 +29,12 @@ RECONNECT_S = (1.0, 120.0)
 """From the loss of the connection to the first try, and the longest time between two; each takes twice the last."""
 INSTRUMENT_TIMEOUT_S = 5.0
 """How long a test waits for an answer of an instrument (the demo program's own limit)."""
-Put = Callable[[str | None, str, Callable[[Answers], None]], None]
-"""Hand a line to an instrument (None: the first of the cell) and be told what it answers when it does."""
+Answers = str | Sequence[tuple[int, str]]
+"""What an instrument answers: a text at once, or texts with delays in nanoseconds; none at all is silence."""
 
 
 class ModelledProgram(ABC):
-    """One program on ``site``. ``put`` reaches its instruments; ``on_exit(code, last words)`` is called once."""
+    """One program on ``site``. ``ask(line)`` is its meter; ``on_exit(code, last words)`` is called once."""
 
     dialect: ClassVar[Dialect]
     """Which protocol it speaks."""
@@ -48,7 +47,7 @@ class ModelledProgram(ABC):
         program: ProgramModel,
         site: str,
         *,
-        put: Put,
+        ask: Callable[[str], Answers],
         bin_table: Mapping[int, tuple[int, ...]],
         timeouts_s: Mapping[str, float],
         quirks: Collection[str] = (),
@@ -59,7 +58,7 @@ class ModelledProgram(ABC):
         self._topics = topics
         self._program = program
         self._site = site
-        self._put = put
+        self._ask = ask
         self._hard_bins = {soft: hard for hard, softs in bin_table.items() for soft in softs}
         self._peripheral_s = {**self.dialect.deadlines_s, **timeouts_s}["peripheral_s"]
         self._quirks = quirks
@@ -240,7 +239,6 @@ class ModelledProgram(ABC):
         try:
             if test.peripheral is not None:
                 yield from self._call_peripheral(test, inputs)
-            self._instruct(test.before, inputs)
             if test.settle_input is not None:
                 yield self._kernel.clock.timeout(ns(inputs[test.settle_input]))
                 yield from self._awake()
@@ -248,46 +246,26 @@ class ModelledProgram(ABC):
         except ValueError as error:
             self._log("WARNING", str(error))
             values = None
-        self._instruct(test.after, inputs)
         self._times_ns[test.instance] += self._kernel.now_ns - begin_ns
         self._runs[test.instance] += 1
         return self._books.judge(test, values)
-
-    def _instruct(self, sends: Iterable[Send], inputs: Mapping[str, float]) -> None:
-        for send in sends:
-            self._put(send.instrument, send.message(self._site, inputs), lambda _: None)
 
     def _awake(self) -> Steps:
         while self._frozen is not None:
             yield self._frozen
 
-    def _answer_to(self, instrument: str | None, question: str) -> Generator[simpy.Event, Any, str]:
-        """What the instrument says first. Raises ValueError when that takes too long."""
-        clock, until_ns = self._kernel.clock, self._kernel.now_ns + ns(INSTRUMENT_TIMEOUT_S)
-        told, found = clock.event(), list[Answers]()
-        waits = False
-
-        def done(answers: Answers) -> None:
-            found.append(answers)
-            if waits:
-                told.succeed()
-
-        self._put(instrument, question, done)
-        if not found:
-            waits = True
-            yield told | clock.timeout(ns(INSTRUMENT_TIMEOUT_S))
-            yield from self._awake()
-        answers = found[0] if found else ()
+    def _answer_to(self, question: str) -> Generator[simpy.Event, Any, str]:
+        """What the meter says first. Raises ValueError when that takes too long."""
+        answers = self._ask(question)
         if isinstance(answers, str):
             return answers
         delay_ns, answer = min(answers, default=(ns(INSTRUMENT_TIMEOUT_S), ""))
-        at_ns, left_ns = self._kernel.now_ns + delay_ns, until_ns - self._kernel.now_ns
-        if delay_ns and left_ns > 0:
-            yield clock.timeout(min(delay_ns, left_ns))
+        in_time = delay_ns < ns(INSTRUMENT_TIMEOUT_S)
+        if delay_ns:
+            yield self._kernel.clock.timeout(min(delay_ns, ns(INSTRUMENT_TIMEOUT_S)))
             yield from self._awake()
-        if at_ns >= until_ns:
-            who = instrument or "the meter"
-            raise ValueError(f"{who} did not answer {question!r} within {INSTRUMENT_TIMEOUT_S:g} s")
+        if not in_time:
+            raise ValueError(f"the meter did not answer {question!r} within {INSTRUMENT_TIMEOUT_S:g} s")
         return answer
 
     def _measure(
@@ -299,8 +277,8 @@ class ModelledProgram(ABC):
                 values[output.name] = (output.reduced(values[output.of]),)
                 continue
             question = output.question(self._site, inputs)
-            answer = yield from self._answer_to(output.instrument, question)
+            answer = yield from self._answer_to(question)
             if answer.startswith("ERROR"):
-                raise ValueError(f"{output.instrument or 'the meter'} refused {question!r}: {answer}")
-            values[output.name] = output.read(answer)
+                raise ValueError(f"the meter refused {question!r}: {answer}")
+            values[output.name] = tuple(float(number) for number in answer.split(","))
         return values

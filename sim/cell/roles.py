@@ -23,7 +23,7 @@ class Roles:
 
 
 def _of_specification(scenario: Scenario) -> dict[str, Any]:
-    return {"peripherals": tuple(scenario.cell.peripherals), "window": scenario.cell.result_window}
+    return {"peripherals": tuple(scenario.cell.peripherals), "site_table": scenario.cell.protocol.tables["site"]}
 
 
 ROLES = {

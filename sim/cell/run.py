@@ -182,8 +182,9 @@ def judge(
     cell = scenario.cell
     timeouts_s = {str(name): seconds for name, seconds in cell.timeouts.items()}
     facts = oracles.Facts(
-        events, cell.device_id, cell.handler.id, scenario.devices.size, timeouts_s, stdf_path, dialect=cell.protocol
-    )
+        events, cell.device_id, cell.handler.id, scenario.devices.size, timeouts_s, stdf_path,
+        dialect=cell.protocol, actuators=tuple(cell.peripherals),
+    )  # fmt: skip
     answers = oracles.judge(facts, scenario.expect)
     counts = tally(events)
     return RunResult(

@@ -7,6 +7,7 @@ from drycell.sim.cell.result import OracleResult
 from drycell.sim.errors import DrycellError
 from drycell.sim.oracles.access import ACCESS_ORACLES
 from drycell.sim.oracles.base import Answer, Oracle
+from drycell.sim.oracles.conduct import CONDUCT_ORACLES
 from drycell.sim.oracles.expectations import FORMS, compiled
 from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.files import FILE_ORACLES
@@ -16,6 +17,7 @@ from drycell.sim.oracles.peripherals import PERIPHERAL_ORACLES
 from drycell.sim.oracles.programs import PROGRAM_ORACLES
 from drycell.sim.oracles.records import RECORD_ORACLES
 from drycell.sim.oracles.states import STATE_ORACLES
+from drycell.sim.oracles.system_errors import SYSTEM_ERROR_ORACLES
 from drycell.sim.oracles.trouble import TROUBLE_ORACLES
 from drycell.sim.oracles.values import VALUE_ORACLES
 from drycell.sim.suggest import did_you_mean
@@ -33,6 +35,8 @@ ORACLES = {
         *FILE_ORACLES,
         *ACCESS_ORACLES,
         *STATE_ORACLES,
+        *CONDUCT_ORACLES,
+        *SYSTEM_ERROR_ORACLES,
     )
 }
 """All oracles by the name that ``expect`` uses, in the order they are reported."""
@@ -54,7 +58,7 @@ def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
         return tuple(
             oracle.judge(facts, required=oracle.name in required)
             for oracle in (*ORACLES.values(), *_sentences(required))
-            if oracle.ambient or oracle.name in required
+            if (oracle.ambient and oracle.applies_to(facts)) or oracle.name in required
         )
     finally:
         if collecting:

@@ -19,7 +19,7 @@ def _kept_to_topics(facts: Facts) -> Answer:
         if event.actor not in clients:
             continue
         count += 1
-        topic = event.fields.get("topic") or event.fields["topic_filter"]
+        topic = facts.topics.canonical(event.fields.get("topic") or event.fields["topic_filter"])
         key = (event.kind, event.actor, topic)
         if key not in breaches:
             breach = rules.breach_publish if event.kind == "message" else rules.breach_subscribe

@@ -8,10 +8,11 @@ Rules
   packages break them in normal operation.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.facts import Facts
@@ -28,16 +29,27 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """``name`` is what ``expect`` says; ``promise`` and ``needs`` (the precondition) are for the docs."""
+    """``name`` is what ``expect`` says; ``promise`` and ``needs`` (the precondition) are for the docs.
+
+    ``dialects``: the protocols that make this promise.
+    """
 
     name: str
     promise: str
     check: Callable[[Facts], Answer]
     needs: str = ""
     ambient: bool = True
+    dialects: Collection[str] = tuple(DIALECTS)
+
+    def applies_to(self, facts: Facts) -> bool:
+        """Whether the dialect of ``facts`` makes this promise."""
+        return facts.dialect.name in self.dialects
 
     def judge(self, facts: Facts, *, required: bool) -> OracleResult:
         """The result of this oracle on ``facts``."""
+        if not self.applies_to(facts):
+            text = f"dialect {facts.dialect.name} does not promise this"
+            return OracleResult(self.name, "unknown", (), text, required)
         answer = self.check(facts)
         return OracleResult(self.name, answer.verdict, answer.evidence, answer.text, required)
 

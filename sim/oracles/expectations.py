@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drycell.runtime.protocol.semi_ate import TABLES
+from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.sim.kernel import Event, ns
 from drycell.sim.oracles.base import Answer, Oracle, at
 from drycell.sim.oracles.facts import Facts
@@ -104,7 +104,7 @@ def _compare(value: float, bound: str, limit: float) -> bool:
 
 
 _SUBJECT = r"(?:the )?(?P<role>master|handler|control|program)(?: (?:of site )?(?P<site>\d+))?"
-_STATE = r"(?P<state>[a-z]+)"
+_STATE = r"(?P<state>[A-Za-z]+)"
 _BOUND = r"(?P<bound>at least|at most)"
 
 FORMS = (
@@ -148,7 +148,9 @@ def compiled(sentence: str) -> Oracle | None:
 
 
 def _states(role: str) -> set[str]:
-    return {*TABLES[_ROLES[role]].published.values(), _CRASH}
+    """What a role may announce in some dialect."""
+    tables = [dialect.tables[_ROLES[role]] for dialect in DIALECTS.values()]
+    return {_CRASH, *(name for table in tables for name in table.published.values())}
 
 
 def markdown() -> str:

@@ -5,7 +5,7 @@ Rules: a fact follows from the journal (and the STDF file of the run) alone; not
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ import orjson
 from drycell.runtime.protocol.dialect import Dialect
 from drycell.runtime.protocol.semi_ate import SEMI_ATE
 from drycell.runtime.protocol.topics import Topics, site_of
+from drycell.sim.cell.fragments import Fragments, records_of
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.interference import ENDINGS, Strike, strikes
 from drycell.sim.oracles.results import PartResult, part_result
@@ -82,7 +83,7 @@ class Facts:
     """A journal as oracles see it. ``device_id`` and ``handler_id`` are those of the cell's topics.
 
     ``timeouts_s``: timeouts of the scenario that differ from those of ``dialect``. ``stdf_path``: the lot's STDF file
-    or None.
+    or None. ``actuators``: the cell's peripherals.
     """
 
     events: Sequence[Event]
@@ -92,6 +93,7 @@ class Facts:
     timeouts_s: Mapping[str, float] = field(default_factory=dict)
     stdf_path: Path | bytes | None = None
     dialect: Dialect = SEMI_ATE
+    actuators: Sequence[str] = ()
 
     @cached_property
     def topics(self) -> Topics:
@@ -116,6 +118,11 @@ class Facts:
         if len(kinds) == 1:
             return iter(self._by_kind.get(kinds[0], ()))
         return iter(sorted((e for kind in kinds for e in self._by_kind.get(kind, ())), key=lambda e: e.seq))
+
+    @property
+    def end_seq(self) -> int:
+        """The number of the last event."""
+        return self.events[-1].seq if self.events else 0
 
     @property
     def end_ns(self) -> int:
@@ -223,11 +230,27 @@ class Facts:
 
     @cached_property
     def results(self) -> Sequence[PartResult]:
-        """Every result that a program sent, in order."""
+        """Every result that a program sent, in order; one in fragments came when its program was idle again."""
+        if self.dialect.stdf.fragments:
+            return list(self._assembled())
         return [
             part_result(heard.event, heard.site, decode(heard.event.fields.get("payload", "")))
             for heard in self.program("testresult")
         ]
+
+    def _assembled(self) -> Iterator[PartResult]:
+        fragments = Fragments()
+        for heard in self.heard("TestApp/stdf", "TestApp/status"):
+            if heard.place == "TestApp/stdf":
+                fragments.fragment(heard.site, str(heard.event.fields.get("payload", "")).encode())
+                continue
+            payloads = fragments.status(heard.site, (heard.content or {}).get("state"))
+            if payloads is None or (heard.content or {}).get("state") != "idle":
+                continue
+            try:
+                yield part_result(heard.event, heard.site, {"payload": records_of(payloads)})
+            except ValueError as error:
+                yield replace(part_result(heard.event, heard.site, None), fault=str(error))
 
     @cached_property
     def story(self) -> Story:

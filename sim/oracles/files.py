@@ -74,7 +74,7 @@ def _written(facts: Facts, lot: str) -> list[Written]:
     """What belongs into the file of ``lot``, in order.
 
     A result may be missing when it is malformed or of another device, was tampered with, or came while writing was
-    hindered.
+    hindered; in dialect specification also when it came, perhaps too late, after a system error.
     """
     hindered = [strike for strike in facts.strikes if strike.name in FILE_FAULTS]
     found = [Written(_part(stray), stray, True) for stray in facts.story.strays if stray.has_part]
@@ -86,10 +86,15 @@ def _written(facts: Facts, lot: str) -> list[Written]:
             for result in results:
                 if not result.has_part:
                     continue
-                refused = bool(result.fault) or touchdown.parts.get(site) != result.part
+                kept_out = facts.dialect.stdf.fragments and _came_after(touchdown.failed, result)
+                refused = kept_out or bool(result.fault) or touchdown.parts.get(site) != result.part
                 lost = any(strike.lasts_at(result.event) for strike in hindered)
                 found.append(Written(_part(result), result, disturbed or refused or lost))
     return sorted(found, key=lambda one: one.result.event.seq)
+
+
+def _came_after(failed: Event | None, result: PartResult) -> bool:
+    return failed is not None and failed.seq < result.event.seq
 
 
 def _file_fault(facts: Facts) -> bool:
@@ -236,6 +241,7 @@ FILE_ORACLES = (
             unknown="no program sent a summary",
         ),
         "a test summary",
+        dialects=("semi-ate",),
     ),
     Oracle(
         "stdf agrees",

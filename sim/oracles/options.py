@@ -67,7 +67,7 @@ def _triggers(facts: Facts) -> Iterator[Case]:
             (str(e.fields.get("cause")), int(e.fields.get("test", -1)))
             for e in touchdown.triggers.get(result.site, ())
         ]
-        due = list(_due(touchdown, result))
+        due = list(_due(touchdown, result, facts.dialect.trigger_lead))
         if not due and not seen:
             if touchdown.option("trigger_on_fail") or touchdown.option("trigger_on_test"):
                 yield None
@@ -85,12 +85,12 @@ def _triggers(facts: Facts) -> Iterator[Case]:
         yield Breach(f"{text} result", result.event, tuple(_proof(touchdown)))
 
 
-def _due(touchdown: Touchdown, result: PartResult) -> Iterator[tuple[str, int]]:
+def _due(touchdown: Touchdown, result: PartResult, lead: int) -> Iterator[tuple[str, int]]:
     on_test = touchdown.option("trigger_on_test").get("value")
     for index, test in enumerate(result.tests):
         if test.failed and touchdown.option("trigger_on_fail"):
             yield "fail", index
-        if on_test == index + 1:
+        if on_test == index + lead:
             yield "test", index
 
 

@@ -1,13 +1,15 @@
 """Promise about peripherals: one request, one relay, one answer, forwarded once and unchanged.
 
 Rules (semi-ate, section 8): all sites that still test ask for the same, then the master asks the peripheral once; its
-answer, or ``Timeout`` after ``peripheral_s``, goes to the programs once; only then may the next request follow.
+answer, or ``Timeout`` after ``peripheral_s``, goes to the programs once; only then may the next request follow. The
+master's own ``Teardown`` is judged elsewhere.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from drycell.runtime.protocol.specification import TEARDOWN
 from drycell.sim.kernel import Event
 from drycell.sim.kernel.clock import NS_PER_S
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
@@ -25,6 +27,7 @@ class _Exchange:
     asked: dict[str, Heard] = field(default_factory=dict)
     relayed: Heard | None = None
     answered: Heard | None = None
+    expired: set[str] = field(default_factory=set)
 
 
 def _once(facts: Facts) -> Iterator[Case]:
@@ -36,7 +39,7 @@ def _once(facts: Facts) -> Iterator[Case]:
             if touchdown is not None:
                 yield from _left_over(facts, touchdown, open_)
             touchdown, following, open_ = following, next(touchdowns), _Exchange()
-        if touchdown is None or touchdown.disturbed_sites:
+        if touchdown is None or touchdown.disturbed_sites or (heard.content or {}).get("ioctl_name") == TEARDOWN:
             continue
         yield from _step(open_, heard, touchdown)
     if touchdown is not None:
@@ -73,10 +76,19 @@ def _wish(content: Mapping[str, Any]) -> tuple[object, object]:
     return content.get("ioctl_name"), content.get("parameters")
 
 
+def _ids(heard: Heard) -> object:
+    return (heard.content or {}).get("request_ids")
+
+
 def _answered(open_: _Exchange, heard: Heard, touchdown: Touchdown) -> Iterator[Case]:
     kind = heard.peripheral
     if touchdown.failed is not None and touchdown.failed.seq < heard.event.seq:
         return  # a late answer after the soft error is of no consequence
+    if open_.relayed is None and kind in open_.expired:
+        open_.expired.discard(kind)  # too late: the programs were told that it does not answer
+        return
+    if open_.relayed is not None and _ids(heard) and _ids(heard) != _ids(open_.relayed):
+        return  # too late as well: it says itself that it answers an earlier request
     if open_.answered is not None:
         text = f"peripheral {kind} answered one request twice"
         yield Breach(text, heard.event, (open_.answered.event,))
@@ -100,6 +112,8 @@ def _forwarded(open_: _Exchange, heard: Heard) -> Iterator[Case]:
         yield Breach(text, heard.event, (open_.answered.event,))
     else:
         yield None
+    if open_.answered is None:
+        open_.expired.add(kind)
     open_.asked, open_.relayed, open_.answered = {}, None, None
 
 

@@ -1,9 +1,7 @@
 """Every role announces only states that its table allows, in an order that its table allows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from drycell.runtime.protocol.semi_ate import CONTROL, HANDLER, MASTER, SEQUENCER
-from drycell.runtime.protocol.table import Table
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
 from drycell.sim.oracles.facts import Facts, Heard
@@ -35,14 +33,26 @@ def announcements(facts: Facts, role: str) -> Iterator[tuple[Event, str, str]]:
     return ((heard.event, heard.site, _state(heard, path)) for heard in facts.heard(place))
 
 
-def _follows(table: Table) -> Callable[[Facts], Iterator[Case]]:
-    steps, first = table.published_steps(), table.first_published()
-    fresh = {CRASH, *table.final}
-    place, who, path = _PLACES[table.role]
+def _starts(facts: Facts) -> dict[str, list[int]]:
+    """When the programs of each site were started: event numbers."""
+    found: dict[str, list[int]] = {}
+    for event in facts.of_kind("launch"):
+        found.setdefault(event.actor.removeprefix("program"), []).append(event.seq)
+    return found
+
+
+def _follows(role: str) -> Callable[[Facts], Iterator[Case]]:
+    place, who, path = _PLACES[role]
 
     def find(facts: Facts) -> Iterator[Case]:
+        table = facts.dialect.tables[role]
+        steps, first = table.published_steps(), table.first_published()
+        fresh = {CRASH, *(table.published.get(state, state) for state in table.final)}
+        starts = _starts(facts) if role == "sequencer" else {}
         last: dict[str, tuple[str, Heard]] = {}
         for heard in facts.heard(place):
+            if heard.site in last and _restarted(starts, heard.site, last[heard.site][1].event, heard.event):
+                del last[heard.site]
             state, before = _state(heard, path), last.get(heard.site)
             last[heard.site] = (state, heard)
             allowed = first if before is None or before[0] in fresh else steps.get(before[0], first)
@@ -56,6 +66,10 @@ def _follows(table: Table) -> Callable[[Facts], Iterator[Case]]:
     return find
 
 
+def _restarted(starts: Mapping[str, Sequence[int]], site: str, before: Event, after: Event) -> bool:
+    return any(before.seq < seq < after.seq for seq in starts.get(site, ()))
+
+
 def _excused(facts: Facts, before: tuple[str, Heard] | None, heard: Heard) -> bool:
     """Whether the scenario tampered with this site since its last announcement, or in this touchdown."""
     if not facts.strikes or not heard.site:
@@ -67,14 +81,14 @@ def _excused(facts: Facts, before: tuple[str, Heard] | None, heard: Heard) -> bo
 
 STATE_ORACLES = tuple(
     Oracle(
-        f"{table.role} states follow the table",
-        f"Every state that a {table.role} announces may follow the one before, by the table of its role.",
+        f"{role} states follow the table",
+        f"Every state that a {role} announces may follow the one before, by the table of its role.",
         cases(
-            _follows(table),
+            _follows(role),
             held="{count} announcements follow the table",
             unknown="no state was announced",
         ),
-        f"a {table.role} announced a state",
+        f"a {role} announced a state",
     )
-    for table in (MASTER, CONTROL, SEQUENCER, HANDLER)
+    for role in ("master", "control", "sequencer", "handler")
 )

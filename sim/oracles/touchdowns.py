@@ -95,6 +95,7 @@ def tell(facts: "Facts") -> Story:
     strikes = {strike.event.seq: strike for strike in facts.strikes}
     displaced: set[str] = set()
     heard = {h.event.seq: h for h in facts.heard("TestApp/cmd", "TestApp/status", "Master/response")}
+    carries = f"/{facts.dialect.stdf.kind}/"
     now: Touchdown | None = None
     for event in facts.events:
         kind = event.kind
@@ -103,7 +104,7 @@ def tell(facts: "Facts") -> Story:
             now = Touchdown(event, str(event.fields["lot"]), parts, last_seq=event.seq)
             story.touchdowns.append(now)
             continue
-        if event.seq in strikes and "/testresult/" in strikes[event.seq].topic:
+        if event.seq in strikes and carries in strikes[event.seq].topic:
             displaced |= strikes[event.seq].sites
         if now is None:
             if event.seq in results:
@@ -116,8 +117,7 @@ def tell(facts: "Facts") -> Story:
             elif event.seq in heard:
                 _message(now, heard[event.seq])
         elif kind == "ask":
-            site = event.fields.get("site", question(str(event.fields.get("line")))[0])
-            now.asks.setdefault(site, []).append(event)
+            now.asks.setdefault(question(str(event.fields.get("line")))[0], []).append(event)
         elif kind == "sorted":
             now.sorted.append(event)
         elif kind == "trigger":

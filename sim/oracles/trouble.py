@@ -7,7 +7,6 @@ else that of the table; :data:`SLACK_S` more is granted to cells that run in rea
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drycell.runtime.protocol.semi_ate import HANDLER, MASTER
 from drycell.runtime.protocol.table import Table
 from drycell.sim.kernel import Event
 from drycell.sim.kernel.clock import NS_PER_S
@@ -18,10 +17,10 @@ from drycell.sim.oracles.touchdowns import Touchdown
 SLACK_S = 0.25
 REACTION_S = 1.0
 """How long the master may take to act on a message: the table grants no time, a real process needs some."""
-LOADED = ("loading", "ready", "awaiting_testing", "awaiting_results")
-"""States of the master in which a program must not end."""
+LOADED = ("loading", "ready", "testing")
+"""What the master announces while a program must not end."""
 ALERT = (*LOADED, "unloading")
-"""States of the master in which a crash matters."""
+"""What the master announces while a crash matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def spans(facts: Facts, table: Table) -> list[Span]:
 
 def master_spans(facts: Facts) -> list[Span]:
     """The states of the master."""
-    return spans(facts, MASTER)
+    return spans(facts, facts.dialect.tables["master"])
 
 
 def _span(state: str, begin: Event | None, end: Event | None, *, cut: bool = False) -> Span:
@@ -67,8 +66,9 @@ def _ns(seconds: float) -> int:
 
 
 def _deadlines(facts: Facts) -> Iterator[Case]:
-    for table, states in ((MASTER, facts.once(master_spans)), (HANDLER, spans(facts, HANDLER))):
-        for span in states:
+    for role in ("master", "handler"):
+        table = facts.dialect.tables[role]
+        for span in facts.once(master_spans) if role == "master" else spans(facts, table):
             timeout = table.timeout(span.state)
             if timeout is None or span.cut:
                 continue
@@ -97,11 +97,13 @@ def _results_in_time(facts: Facts) -> Iterator[Case]:
             continue
         if any(site not in touchdown.testing for site in touchdown.parts):
             continue
-        last = max(touchdown.testing[site] for site in touchdown.parts)
+        together = max(touchdown.testing[site] for site in touchdown.parts)
         for site in touchdown.parts:
+            last = touchdown.testing[site] if facts.dialect.stdf.fragments else together
             first = next(iter(touchdown.results.get(site, ())), None)
             if _is_late(facts, touchdown, site, last, results_s, first.event if first else None):
-                text = f"sent no result within {results_s:g} s after all sites had begun to test"
+                whom = "it had" if facts.dialect.stdf.fragments else "all sites had"
+                text = f"sent no result within {results_s:g} s after {whom} begun to test"
                 yield from _late(facts, touchdown, site, text, last)
             elif first is not None:
                 yield None
@@ -132,7 +134,7 @@ def _crashes(facts: Facts) -> Answer:
     """Every sign of a crash while programs are loaded is followed by a soft error within the master's deadline."""
     states = facts.once(master_spans)
     slowest_ns, count = 0, 0
-    for event, what in _signs(facts, states):
+    for event, what in _signs(facts):
         limit_ns = _limit_ns(facts, states, event)
         failed = next((s.begin for s in states if s.state == "softerror" and s.begin_seq > event.seq), None)
         died = any(s.cut and s.begin_seq <= event.seq and s.end and s.end.seq > event.seq for s in states)
@@ -151,17 +153,17 @@ def _crashes(facts: Facts) -> Answer:
     return Answer("holds", f"soft error at most {slowest_ns / NS_PER_S:.3f} s after a crash (signs of one: {count})")
 
 
-def _signs(facts: Facts, states: list[Span]) -> Iterator[tuple[Event, str]]:
+def _signs(facts: Facts) -> Iterator[tuple[Event, str]]:
     found: list[tuple[Event, str]] = []
     for event in facts.of_kind("exit"):
-        state, code = _state_at(states, event), event.fields["exit_code"]
+        state, code = announced_by_master(facts, event), event.fields["exit_code"]
         if state in LOADED or (state == "unloading" and code != 0):
             found.append(
                 (event, f"the program of site {event.actor.removeprefix('program')} ended (exit code {code})")
             )
     for heard in facts.program("status"):
         said = (heard.content or {}).get("state")
-        if said in ("crash", "error") and _state_at(states, heard.event) in ALERT:
+        if said in ("crash", "error") and announced_by_master(facts, heard.event) in ALERT:
             found.append((heard.event, f"the program of site {heard.site} announced {said}"))
     return iter(sorted(found, key=lambda sign: sign[0].seq))
 
@@ -170,9 +172,10 @@ def _span_at(states: list[Span], event: Event) -> Span | None:
     return next((span for span in reversed(states) if span.begin_seq <= event.seq), None)
 
 
-def _state_at(states: list[Span], event: Event) -> str:
-    span = _span_at(states, event)
-    return "" if span is None else span.state
+def announced_by_master(facts: Facts, event: Event) -> str:
+    """What the master announced last before ``event``."""
+    span = _span_at(facts.once(master_spans), event)
+    return "" if span is None else facts.dialect.tables["master"].published.get(span.state, span.state)
 
 
 def _limit_ns(facts: Facts, states: list[Span], event: Event) -> int:
@@ -183,7 +186,7 @@ def _limit_ns(facts: Facts, states: list[Span], event: Event) -> int:
     if event.kind == "message":
         return event.t_ns + _ns(REACTION_S)
     span = _span_at(states, event)
-    timeout = None if span is None else MASTER.timeout(span.state)
+    timeout = None if span is None else facts.dialect.tables["master"].timeout(span.state)
     if span is None or timeout is None:
         begin_ns = span.end.t_ns if span is not None and span.end is not None else event.t_ns
         return begin_ns + _ns(facts.timeout_s("testing_s") + SLACK_S)
@@ -199,7 +202,7 @@ def _limit_ns(facts: Facts, states: list[Span], event: Event) -> int:
 def _say_why(facts: Facts) -> Iterator[Case]:
     for heard in facts.heard("Master/status"):
         content = heard.content or {}
-        if content.get("state") != "softerror":
+        if content.get("state") != facts.dialect.failed:
             continue
         payload = content.get("payload")
         message = payload.get("message") if isinstance(payload, dict) else None

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from drycell.runtime.protocol.semi_ate import TABLES
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.faults import PALETTE
 from drycell.sim.report.collected import Collected
@@ -23,7 +22,6 @@ from drycell.sim.report.words import ending
 
 _PLACE = re.compile(r" at \d+\.\d+ s \(event (\d+)\)$")
 _SIGNALS = {"SIGKILL": "killed {}", "SIGSTOP": "froze {}", "SIGTERM": "asked {} to end"}
-_USUAL_S = {timeout.name: timeout.seconds for table in TABLES.values() for timeout in table.timeouts}
 _PERIPHERAL = re.compile(r"peripheral (\S+) did not answer")
 _ERRED = re.compile(r": (the [a-z]+) erred")
 _LEVELS = re.compile(r"^.*?\|\s*(?:ERROR|CRITICAL|WARNING)\s*\|")
@@ -240,9 +238,12 @@ def _tell_timeout(collected: Collected, event: Notable) -> str:
 
 def _usual(collected: Collected, name: str) -> str:
     """Says so when the scenario itself changed a timeout."""
-    if collected.scenario is None or name not in collected.scenario.cell.timeouts or name not in _USUAL_S:
+    if collected.scenario is None or name not in collected.scenario.cell.timeouts:
         return ""
-    return f" The scenario itself sets this limit (cell.timeouts.{name}); usually it is {_USUAL_S[name]:g} s."
+    usual_s = collected.scenario.cell.protocol.timeouts_s.get(name)
+    if usual_s is None:
+        return ""
+    return f" The scenario itself sets this limit (cell.timeouts.{name}); usually it is {usual_s:g} s."
 
 
 def _tell_peripheral(collected: Collected, event: Notable) -> str:

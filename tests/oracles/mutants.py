@@ -12,15 +12,21 @@ from typing import Any
 import pytest
 
 from drycell.runtime.protocol import messages
+from drycell.runtime.protocol import specification as spec
 from drycell.sim.broker.embedded import EmbeddedBroker
 from drycell.sim.cell.control import Control
 from drycell.sim.cell.handler import Handler
 from drycell.sim.cell.master import Master
+from drycell.sim.cell.master_specification import SpecificationMaster
+from drycell.sim.cell.modelled_program import ModelledProgram
 from drycell.sim.cell.peripherals import PeripheralRelay
 from drycell.sim.cell.programs import ModelPrograms
 from drycell.sim.cell.sequencer import ModelledSequencer, Options
+from drycell.sim.cell.sequencer_specification import SpecificationSequencer
+from drycell.sim.cell.site_view import SiteView
 from drycell.sim.cell.stdf_file import StdfFile
 from drycell.sim.cell.tcc import TestCellController
+from drycell.sim.cell.teardowns import Teardowns
 from drycell.sim.cell.touchdown import Touchdown
 from drycell.sim.kernel import ns
 
@@ -165,14 +171,14 @@ def talks_as_neighbour(patch: Patch) -> None:
     wrap(patch, ModelledSequencer, "_tell", make)
 
 
-def hangs(after: int) -> Callable[[Patch], None]:
+def hangs(after: int, owner: type[ModelledProgram] = ModelledSequencer) -> Callable[[Patch], None]:
     """From the nth device on, a program tests for ever."""
 
     def install(patch: Patch) -> None:
         count = [0]
 
         def make(run_test: Callable[..., Any]) -> Callable[..., Any]:
-            def changed(self: ModelledSequencer, test: Any) -> Any:
+            def changed(self: ModelledProgram, test: Any) -> Any:
                 count[0] += test.instance == "contact_1"
                 if count[0] >= after:
                     yield self._kernel.clock.timeout(ns(100_000))
@@ -180,7 +186,7 @@ def hangs(after: int) -> Callable[[Patch], None]:
 
             return changed
 
-        wrap(patch, ModelledSequencer, "_run_test", make)
+        wrap(patch, owner, "_run_test", make)
 
     return install
 
@@ -462,8 +468,93 @@ def writes_at_the_end(patch: Patch) -> None:
     patch.setattr(StdfFile, "finish", finish_all)
 
 
+# dialect specification ---------------------------------------------------------------------------------------------
+
+
+def after_idle(patch: Patch) -> None:
+    """From the second device on, a program sends one more byte of STDF after idle."""
+
+    def make(finish: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: SpecificationSequencer) -> None:
+            finish(self)
+            self._devices = getattr(self, "_devices", 0) + 1
+            if self._devices > 1:
+                self._publish(self._topics.program("stdf", self._site), spec.fragment(b"\0"))
+
+        return changed
+
+    wrap(patch, SpecificationSequencer, "_finish_cycle", make)
+
+
+def takes_stray_fragments(patch: Patch) -> None:
+    """The master takes STDF at any time."""
+    listeners = dict(SpecificationMaster._program_listeners)
+    hear = listeners["stdf"]
+    listeners["stdf"] = lambda self, view, payload: hear(self, view, payload) if view.state == "testing" else None
+    patch.setattr(SpecificationMaster, "_program_listeners", listeners)
+
+
+def never_late(patch: Patch) -> None:
+    patch.setattr(SiteView, "_timed_out", lambda self, timeout, seconds: None)
+    patch.setattr(SpecificationMaster, "fail", lambda self, message: None)
+
+
+def asks_actuators(times: int) -> Callable[[Patch], None]:
+    """The master asks for Teardown that often."""
+
+    def install(patch: Patch) -> None:
+        def make(run: Callable[..., Any]) -> Callable[..., Any]:
+            def changed(self: Teardowns, on_done: Callable[[str], None]) -> None:
+                for _ in range(times - 1):
+                    run(self, lambda failures: None)
+                run(self, on_done) if times else self._port.later(0, lambda: on_done(""))
+
+            return changed
+
+        wrap(patch, Teardowns, "run", make)
+
+    return install
+
+
+def tells_teardown(change: Callable[[str, Json], list[Json]]) -> Callable[[Patch], None]:
+    """What is announced of a teardown callback is what ``change`` makes of its name and arguments."""
+
+    def install(patch: Patch) -> None:
+        def make(tell: Callable[..., Any]) -> Callable[..., Any]:
+            def changed(self: SpecificationSequencer, callback: str, **kwargs: Any) -> None:
+                for other in change(callback, kwargs):
+                    tell(self, callback, **other)
+
+            return changed
+
+        wrap(patch, SpecificationSequencer, "_tell_teardown", make)
+
+    return install
+
+
+def teardown_after_shutdown(patch: Patch) -> None:
+    """A program announces Shutdown and tears down then."""
+
+    def make(announce: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: SpecificationSequencer, message: str = "") -> Any:
+            done = announce(self, message)
+            if self._machine.state == "shutdown":
+                done = self._tell("log", spec.teardown_ran("program_teardown"))
+            return done
+
+        return changed
+
+    tells_teardown(lambda callback, told: [told] if callback == "cycle_teardown" else [])(patch)
+    wrap(patch, SpecificationSequencer, "_announce", make)
+
+
+def fails_in_silence(patch: Patch) -> None:
+    patch.setattr(SpecificationSequencer, "_prepare", lambda self: self._leave(1, "no bins") or "no bins")
+
+
 KILL_3 = [{"when": {"part": 3}, "do": KILL}]
 RESET = {"operator": {"resets": 1, "reset_after_s": 2}}
+SPEC = {"cell": {"dialect": "specification"}}
 
 MUTANTS = {
     "handler loses a device": Mutant(
@@ -647,6 +738,54 @@ MUTANTS = {
     ),
     "handler does not announce ready": Mutant(
         "the handler does not announce ready", "handler states follow the table", skips(Handler, "ready")
+    ),
+    "specification: program sends STDF after idle": Mutant(
+        "a program sends one more byte after idle", "nothing after idle", after_idle, SPEC
+    ),
+    "specification: master takes stray STDF": Mutant(
+        "the master takes no offence at STDF after idle",
+        "broken rules are system errors",
+        lambda patch: (after_idle(patch), takes_stray_fragments(patch))[0],
+        {**SPEC, "devices": {"size": 20}},
+    ),
+    "specification: master waits for ever": Mutant(
+        "the master does not mind a program that tests longer than 15 s",
+        "broken rules are system errors",
+        lambda patch: (hangs(3, SpecificationSequencer)(patch), never_late(patch))[0],
+        {**SPEC, "limits": {"virtual_s": 60}},
+    ),
+    "specification: master spares the actuators": Mutant(
+        "the master never asks for Teardown", "actuators are torn down", asks_actuators(0), SPEC
+    ),
+    "specification: master tears down twice": Mutant(
+        "the master asks for Teardown twice", "actuators are torn down", asks_actuators(2), SPEC
+    ),
+    "specification: program forgets its cycle teardown": Mutant(
+        "a program does not run cycle_teardown",
+        "cycle teardown follows every device",
+        tells_teardown(lambda callback, told: [told] if callback == "program_teardown" else []),
+        SPEC,
+    ),
+    "specification: program tears down twice": Mutant(
+        "a program runs program_teardown twice",
+        "program teardown is the end",
+        tells_teardown(lambda callback, told: [told, told] if callback == "program_teardown" else [told]),
+        SPEC,
+    ),
+    "specification: program tears down after Shutdown": Mutant(
+        "a program announces Shutdown before it tears down",
+        "Shutdown follows the teardown",
+        teardown_after_shutdown,
+        SPEC,
+    ),
+    "specification: program takes a failed test for an exception": Mutant(
+        "cycle_teardown is always told has_error",
+        "has_error means an exception",
+        tells_teardown(lambda callback, told: [{"has_error": True}] if "has_error" in told else [told]),
+        SPEC,
+    ),
+    "specification: program does not say why it cannot start": Mutant(
+        "a program that cannot start ends without a word", "start-up errors are reported", fails_in_silence, SPEC
     ),
 }
 """Every mutant by its name; the docs list what each trips."""

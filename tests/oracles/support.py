@@ -1,12 +1,15 @@
 """Modelled cells to be judged: the demo lot, changed as a story needs it."""
 
 import copy
+import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.sim import oracles
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.cell.run import run
@@ -24,7 +27,6 @@ BASE: dict[str, Any] = {
     "program": {"definitions": str(DEMO)},
     "devices": {"size": 8, "defects": "16%"},
     "instruments": {"meter": {"variable": "DRYCELL_METER"}},
-    "expect": list(ORACLES),
 }
 
 
@@ -51,13 +53,29 @@ def scenario_data(changes: Mapping[str, Any]) -> dict[str, Any]:
             data[key] = {**data[key], **value, **({"handler": handler} if key == "cell" else {})}
         else:
             data[key] = value
+    dialect = data["cell"].get("dialect", "semi-ate")
+    data.setdefault("expect", [name for name, oracle in ORACLES.items() if dialect in oracle.dialects])
     if isinstance(data["cell"]["sites"], int) and "layout" not in data["cell"]:
         data["cell"]["layout"] = {site: LAYOUT[site] for site in range(data["cell"]["sites"])}
     return data
 
 
+WITHOUT_ALARM_BINS: Mapping[str, Any] = {"definitions": "without alarm bins"}
+"""The demo program with a bin table that lacks the bins of tests that an exception ends."""
+
+
+def _without_alarm_bins(folder: Path) -> Mapping[str, Any]:
+    shutil.copytree(DEMO, folder)
+    table = json.loads((DEMO / "binning.json").read_text("utf-8"))["bin-table"]
+    kept = [row for row in table if int(row["SBIN"]) < 60_000]
+    (folder / "binning.json").write_text(json.dumps({"bin-table": kept}), "utf-8")
+    return {"definitions": str(folder)}
+
+
 def fly(run_dir: Path, **changes: Any) -> Judged:
     """Run the changed demo in ``run_dir`` and have every oracle judge it, the opt-in ones too."""
+    if changes.get("program") is WITHOUT_ALARM_BINS:
+        changes["program"] = _without_alarm_bins(run_dir.with_name(f"{run_dir.name}-program"))
     result = run(from_data(scenario_data(changes)), run_dir)
     return judged(result.oracles)
 
@@ -77,6 +95,7 @@ def judged(results: tuple[OracleResult, ...]) -> Judged:
     return Judged({r.name: r.verdict for r in results}, {r.name: r for r in results})
 
 
-def judge_nothing() -> Judged:
+def judge_nothing(dialect: str) -> Judged:
     """All oracles on a journal without events."""
-    return judged(oracles.judge(oracles.Facts([], "demo", "handler", 8), list(ORACLES)))
+    facts = oracles.Facts([], "demo", "handler", 8, dialect=DIALECTS[dialect])
+    return judged(oracles.judge(facts, list(ORACLES)))

@@ -4,14 +4,16 @@ import random
 
 import pytest
 
+from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.sim.oracles import ORACLES
-from tests.oracles.support import fly, judge_nothing
+from tests.oracles.support import WITHOUT_ALARM_BINS, fly, judge_nothing
 
 KILL = {"kill": {"site": 0}}
 RESET = {"resets": 2, "reset_after_s": 2}
 OPTIONS = {"stop_on_fail": True, "trigger_on_fail": True, "trigger_on_test": {"active": True, "value": 2}}
 BAD = {"size": 16, "defects": "60%"}
 ON = {"when": {"touchdown": 2}, "do": {"options": OPTIONS}}
+FIRST = {"when": {"touchdown": 3}, "do": {"options": {"trigger_on_test": {"active": True, "value": 0}}}}
 OFF = {"when": {"touchdown": 4}, "do": {"options": {"stop_on_fail": False, "trigger_on_fail": False}}}
 
 SHAPES = {
@@ -46,9 +48,49 @@ SHAPES = {
     "a silent peripheral": {"cell": {"peripherals": {}, "operator": RESET}, "limits": {"virtual_s": 60}},
     "other timeouts": {"cell": {"timeouts": {"results_s": 1, "testing_s": 0.5, "loading_s": 2}}},
 }
+SPEC = {"dialect": "specification"}
+SHAPES |= {
+    "specification: two sites": {"cell": SPEC},
+    "specification: sixteen sites": {
+        "cell": {**SPEC, "sites": 16, "layout": {site: [0, site] for site in range(16)}},
+        "devices": {"size": 40},
+    },
+    "specification: topics as printed": {"cell": {**SPEC, "topics": "printed"}},
+    "specification: retests": {
+        "cell": {**SPEC, "handler": {"retest_bins": [2, 3, 4, 5], "retests": 2}},
+        "devices": BAD,
+    },
+    "specification: options that change": {
+        "cell": SPEC,
+        "devices": BAD,
+        "timeline": [ON, FIRST, OFF],
+    },
+    "specification: a crash in testing and a reset": {
+        "cell": {**SPEC, "operator": RESET},
+        "timeline": [{"when": {"site": 0, "says": "testing", "nth": 2}, "do": KILL}],
+    },
+    "specification: a program that stands still": {
+        "cell": {**SPEC, "operator": RESET},
+        "timeline": [{"when": {"site": 0, "says": "testing", "nth": 2}, "do": {"freeze": 0}}],
+    },
+    "specification: a slow peripheral": {"cell": {**SPEC, "peripherals": {"Temperature": {"latency_s": 4.9}}}},
+    "specification: a peripheral that answers too late": {
+        "cell": {**SPEC, "peripherals": {"Temperature": {"latency_s": 6}}}
+    },
+    "specification: a program that cannot start": {
+        "cell": SPEC,
+        "program": WITHOUT_ALARM_BINS,
+        "limits": {"virtual_s": 30},
+    },
+    "specification: a deadline from fragment to fragment": {
+        "cell": {**SPEC, "result_window": "fragment", "timeouts": {"results_s": 0.1}}
+    },
+}
 CANNOT_BE_KEPT = {
     "a crash that nobody resets": {"lot completes"},
     "a silent peripheral": {"lot completes", "the cell comes back"},
+    "specification: a peripheral that answers too late": {"lot completes"},  # it does not answer to Teardown either
+    "specification: a program that cannot start": {"lot completes", "programs end well"},
 }
 """What the people of the floor, who are no program, make impossible."""
 
@@ -86,8 +128,9 @@ FROM_THE_START = {
 
 @pytest.mark.parametrize("name", ORACLES)
 def test_an_oracle_is_unknown_on_an_empty_journal(name):
-    result = judge_nothing().results[name]
-    assert (result.verdict, result.evidence) == ("unknown", ()) and result.text
+    for dialect in DIALECTS:
+        result = judge_nothing(dialect).results[name]
+        assert (result.verdict, result.evidence) == ("unknown", ()) and result.text
 
 
 def test_nothing_is_known_of_devices_before_one_was_tested(tmp_path):
@@ -110,7 +153,24 @@ def test_a_fault_that_nobody_resets_leaves_the_lot_incomplete_and_nothing_else_b
 def test_the_opt_in_oracles_are_judged_only_when_named(tmp_path):
     ambient = {name for name, oracle in ORACLES.items() if oracle.ambient}
     assert set(ORACLES) - ambient == {"flags follow the limits", "stopped devices are failed devices"}
-    assert set(fly(tmp_path / "run", expect=["lot completes"]).verdicts) == ambient
+    assert set(fly(tmp_path / "run", expect=["lot completes"]).verdicts) == ambient & of("semi-ate")
+
+
+def of(dialect):
+    return {name for name, oracle in ORACLES.items() if dialect in oracle.dialects}
+
+
+def test_a_promise_of_the_other_dialect_is_not_judged_and_says_so_when_it_is_required(tmp_path):
+    assert set(fly(tmp_path / "a", cell=SPEC).verdicts) == of("specification")
+    asked = (
+        fly(tmp_path / "b", cell=SPEC, expect=["summaries count the results"]).results["summaries count the results"],
+        fly(tmp_path / "c", expect=["nothing after idle"]).results["nothing after idle"],
+    )
+    assert [result.verdict for result in asked] == ["unknown", "unknown"]
+    assert [result.text for result in asked] == [
+        "dialect specification does not promise this",
+        "dialect semi-ate does not promise this",
+    ]
 
 
 def a_shape(seed):

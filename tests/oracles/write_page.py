@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from drycell.sim.oracles.expectations import markdown
@@ -26,10 +26,15 @@ unknown. All *ambient* oracles are judged in every run as well; a violated one m
 is only listed. The others are judged only when they are named, because the real packages (1.0.17) break them in normal
 operation (see the quirks in [protocol.md](protocol.md)).
 
+Some promises are made by one [dialect](protocol.md) only. In a cell of the other they are not judged; one that is
+required there is unknown, and says why.
+
 ## Rules
 
 - A touchdown begins with the handler's contact and ends before the next one. What a device's result, values, options
   and bins are compared with is always of the same touchdown, so nothing of another device, site or lot passes.
+- What programs of dialect specification do in their teardowns is known from what they announce on their log topic
+  right before each.
 - Deadlines are those of the protocol tables, or of `cell: {timeouts: ...}` in the scenario.
 - What the scenario itself does is no broken promise. Where a fault (`fault` event) or one of its effects (`effect`
   event) concerns a site in a touchdown, promises of that site's program about that touchdown are not judged (results,
@@ -78,8 +83,15 @@ def oracles_table() -> str:
     """One row per oracle, from the registry."""
     from drycell.sim.oracles import ORACLES
 
-    rows = [f"| `{o.name}` | {o.promise} | {o.needs} | {'yes' if o.ambient else 'no'} |" for o in ORACLES.values()]
-    return "\n".join(["| oracle | promise | needs | ambient |", "|---|---|---|---|", *rows])
+    rows = [
+        f"| `{o.name}` | {o.promise} | {o.needs} | {'yes' if o.ambient else 'no'} | {_dialects(o.dialects)} |"
+        for o in ORACLES.values()
+    ]
+    return "\n".join(["| oracle | promise | needs | ambient | dialects |", "|---|---|---|---|---|", *rows])
+
+
+def _dialects(names: Collection[str]) -> str:
+    return "both" if len(names) > 1 else ", ".join(names)
 
 
 def mutants_table(tripped: Mapping[str, set[str]]) -> str:
