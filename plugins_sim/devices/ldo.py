@@ -31,6 +31,7 @@ PARAMETERS: Mapping[str, tuple[float, float]] = MappingProxyType(
         "tempco": (20.0, 30.0),  # parts per million of vout per kelvin
         "r_vin": (0.5, 0.06),  # ohm of pin and contact
         "r_vout": (0.5, 0.06),
+        "leak": (2e-9, 2e-10),  # ampere into the output at 3.3 V from outside and 25 degC, the input off
     }
 )
 

@@ -4,10 +4,12 @@ from drycell.plugins_sim.devices.ldo import IQ_SLOPE_MICROAMP_PER_VOLT, NOMINAL_
 from drycell.plugins_sim.devices.ldo import Ldo as Drawn
 from drycell.plugins_sim.physics.circuit import GROUND
 from drycell.plugins_sim.physics.devices import Part
-from drycell.plugins_sim.physics.elements import Resistor
+from drycell.plugins_sim.physics.elements import Leak, Resistor
 from drycell.plugins_sim.physics.ldo import Ldo, LdoParameters
 
 _MICRO = 1e-6
+LEAK_VOLTS = 3.3
+"""Voltage at which a drawn device's leakage is given."""
 
 
 def on_bench(device: Drawn, site: int) -> Part:
@@ -33,6 +35,7 @@ def on_bench(device: Drawn, site: int) -> Part:
         Resistor("in", "in.die", device.contact_ohm("VIN", site)),
         Resistor("in.die", GROUND, 1.0 / slope),
         ldo,
+        Leak("out.die", GROUND, drawn["leak"] / LEAK_VOLTS),
         Resistor("out.die", "out", device.contact_ohm("VOUT", site)),
     )
     return Part(("in", "out"), elements)

@@ -53,18 +53,20 @@ USUAL = (
     ("digitizer", "digitizer"), ("switch", "switch"), ("magnet", "magnet"),
 )  # fmt: skip
 _KEYS = ("sites", "seed", "profile", "device", "thermal", "instruments", "board")
-_INSTRUMENT_KEYS = ("model", "file", "device", "port", "latency_s", "connect", "options")
+_INSTRUMENT_KEYS = ("model", "file", "device", "port", "resources", "latency_s", "connect", "options")
 _EMPTY = Part((), ())
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A bench ready for use. ``served``: every instrument by name as it is reached; ``ports``: where it listens."""
+    """A bench ready for use. ``served``: every instrument by name as it is reached; ``ports``: where it listens;
+    ``resources``: VISA resource names by which programs know instruments."""
 
     world: World
     instruments: Mapping[str, BenchInstrument]
     served: Mapping[str, ServedInstrument]
     ports: Mapping[str, int]
+    resources: Mapping[str, str]
 
     def ask(self, instrument: str, message: str) -> str:
         """One message to an instrument, in-process and without its latency. Raises KeyError for an unknown name."""
@@ -100,6 +102,7 @@ def make_bench(
     common = Setup("", now_ns, sites, _whole(data.get("seed", 0), 0, 2**64 - 1, f"{where}: seed"), _profile(data))
     made: dict[str, BenchInstrument | pyvisa_sim.PyvisaSimDevice] = {}
     ports: dict[str, int] = {}
+    resources: dict[str, str] = {}
     entries = section(data, "instruments", where) or {name: {"model": model} for name, model in USUAL}
     for index, (name, entry) in enumerate(entries.items()):
         place = f"{where}: instrument {name}"
@@ -109,12 +112,16 @@ def make_bench(
         shunt = any(isinstance(e, Mapping) and e.get("model") == "multimeter" for e in entries.values())
         made[name] = _instrument(name, _behind_shunt(entry) if shunt else entry, common, folder, place)
         ports[name] = _whole(entry.get("port", FIRST_PORT + index), 0, 65535, f"{place}: port")
+        for resource in _resources(entry, place):
+            if resource in resources:
+                raise DrycellError(f"{place}: {resource} is the resource of {resources[resource]} already.")
+            resources[resource] = name
     own = {name: one for name, one in made.items() if isinstance(one, BenchInstrument)}
     world = _world(data, sites, own, now_ns, where)
     for instrument in own.values():
         instrument.join(world)
     served = {name: one.scpi if isinstance(one, BenchInstrument) else one for name, one in made.items()}
-    return Bench(world, own, served, ports)
+    return Bench(world, own, served, ports, resources)
 
 
 def _world(
@@ -200,6 +207,14 @@ def _profile(data: Mapping[str, Any]) -> Profile:
         return Profile(word)
     except ValueError:
         raise DrycellError(f"profile {word!r} is unknown; use scpi or seed.") from None
+
+
+def _resources(entry: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    given = entry.get("resources", ())
+    listed = (given,) if isinstance(given, str) else given
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(one, str) and one for one in listed):
+        raise DrycellError(f"{where}: resources is {given!r}; write VISA resource names such as [GPIB0::5::INSTR].")
+    return tuple(listed)
 
 
 def _whole(value: Any, low: int, high: int, where: str) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from drycell.plugins_sim.physics.circuit import AMPERE_TOLERANCE, GROUND, VOLT_TOLERANCE, Row
 
 SENSE_OHM = 1e-6
+LEAK_REFERENCE_C, DOUBLES_EVERY_K = 25.0, 10.0
 _SETTLED = 23.0  # time constants after which a step of 1e3 V is settled to 1e-7 V
 
 
@@ -225,6 +226,29 @@ class Resistor:
 
     def rows(self, mode: str, temperature_c: float, at_s: float) -> Sequence[Row]:
         return (((0.0,), (1.0,), 0.0),) if self.ohm is None else (((1.0,), (-self.ohm,), 0.0),)
+
+    def check(
+        self, mode: str, volts: Sequence[float], amperes: Sequence[float], temperature_c: float, at_s: float
+    ) -> str:
+        return mode
+
+
+@dataclass(slots=True, eq=False)
+class Leak:
+    """A junction that leaks: current in proportion to the voltage, twice as much every ``DOUBLES_EVERY_K``."""
+
+    plus: str
+    minus: str
+    siemens_at_25c: float
+    modes: tuple[str, ...] = ("leak",)
+
+    @property
+    def ports(self) -> tuple[tuple[str, str], ...]:
+        return ((self.plus, self.minus),)
+
+    def rows(self, mode: str, temperature_c: float, at_s: float) -> Sequence[Row]:
+        siemens = self.siemens_at_25c * 2.0 ** ((temperature_c - LEAK_REFERENCE_C) / DOUBLES_EVERY_K)
+        return (((-siemens,), (1.0,), 0.0),)
 
     def check(
         self, mode: str, volts: Sequence[float], amperes: Sequence[float], temperature_c: float, at_s: float

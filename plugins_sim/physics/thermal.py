@@ -167,7 +167,8 @@ class CaseStep:
         own = self.case_c * math.exp(-rate * s)
         forced = constant * _phi(rate, s) + linear * _phi_of_ramp(rate, s)
         if self.air.c:
-            forced += self.air.c * math.exp(-decay * s) * _phi(rate - decay, s)
+            slower, faster = sorted((rate, decay))
+            forced += self.air.c * math.exp(-slower * s) * _phi(faster - slower, s)
         return own + forced / self.tau_s
 
 

@@ -7,7 +7,7 @@ simulation stands still; whatever the reason, it is the last event of the journa
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 from drycell.runtime.program.sequencer import Launch
 from drycell.sim.broker import AnyBroker, Broker, ExternalBroker
 from drycell.sim.cell.base_master import BaseMaster
+from drycell.sim.cell.bench import CellBench
 from drycell.sim.cell.control import Control, Programs
 from drycell.sim.cell.handler import Handler, Motion
 from drycell.sim.cell.instruments import InstrumentServer
 from drycell.sim.cell.jobs import Job
 from drycell.sim.cell.launcher import Launcher
+from drycell.sim.cell.line_server import Answers
 from drycell.sim.cell.lot import Lot, Place, Wafer, plan_handler, plan_prober
 from drycell.sim.cell.modelled_program import ModelledProgram
 from drycell.sim.cell.port import CellPort
@@ -31,7 +33,7 @@ from drycell.sim.cell.sdk_program import SdkProgram
 from drycell.sim.cell.seams import Seams
 from drycell.sim.cell.stage import Hands, LotDevices
 from drycell.sim.cell.stdf_file import StdfFile
-from drycell.sim.cell.tcc import Peripheral, TestCellController
+from drycell.sim.cell.tcc import Deed, Peripheral, TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
 from drycell.sim.hooks import Device, PopulationRequest, registry
@@ -79,19 +81,23 @@ class Cell:
         self._head = TestHead()
         devices = scenario.devices
         request = PopulationRequest(scenario.seed, devices.lot, devices.size, devices.defects, dict(devices.spread))
-        self.devices = LotDevices(registry().population(devices.model, request))
+        self.devices = LotDevices(registry().population(devices.model, request), self._head.changed)
         self.seed = scenario.seed
         self.ports: list[CellPort] = []
         self.tasks: list[asyncio.Task[None]] = []
         record = kernel.journal.record
         self._broker = self._make_broker()
         self._seams = Seams(self._broker)
-        self._instruments = {
+        self._bench = None
+        if scenario.bench is not None:
+            self._bench = CellBench(scenario, lambda: kernel.now_ns, record, self._seams)
+            self._head.watch(self._seat)
+        self.instruments = {
             name: InstrumentServer(
                 name, registry().instrument(instrument.model, self._device_at), record, self._seams.reply
             )
             for name, instrument in scenario.instruments.items()
-        }
+        } | (self._bench.servers if self._bench else {})
         self._launcher = None if real is None else Launcher(run_dir, by_request=kernel.pace.is_virtual)
         self.lockstep = self._make_lockstep() if real is not None and kernel.pace.is_virtual else None
         self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, scenario.stdf.cost_per_test_ms)
@@ -119,6 +125,18 @@ class Cell:
         number = self._head.device_number(site)
         return None if number is None else self.devices.device(number)
 
+    def _seat(self, site: int, number: int | None) -> None:
+        assert self._bench is not None
+        self._bench.seat(site, None if number is None else self.devices.device(number))
+
+    def _put(self, instrument: str | None, line: str, done: Callable[[Answers], None]) -> None:
+        """Hand a line to an instrument in-process; None is the first there is."""
+        name = next(iter(self.instruments), "") if instrument is None else instrument
+        if name in self.instruments:
+            self.instruments[name].put(line, done)
+        else:
+            done(f"ERROR there is no instrument {name}")
+
     def _port(self, actor: str) -> CellPort:
         port = CellPort(self._kernel, self._broker, actor)
         self.ports.append(port)
@@ -133,12 +151,19 @@ class Cell:
             self._broker,
             python=self._real.python,
             topics=self._topics,
-            environment=lambda: {
-                self._scenario.instruments[name].variable: server.address
-                for name, server in self._instruments.items()
-            },
+            environment=self._environment,
             lockstep=self.lockstep,
         )
+
+    def _environment(self) -> dict[str, str]:
+        """Where programs find their instruments."""
+        told = {variable: self.instruments[name].address for variable, name in self._variables().items()}
+        return told | (self._bench.visa_environment() if self._bench else {})
+
+    def _variables(self) -> dict[str, str]:
+        """Environment variables of programs and the instrument that each leads to."""
+        own = {one.variable: name for name, one in self._scenario.instruments.items()}
+        return own | (self._bench.variables if self._bench else {})
 
     def _make_lockstep(self) -> Lockstep:
         """Real programs on simulated time: the seed and the date they see are the scenario's."""
@@ -161,22 +186,19 @@ class Cell:
             self._sdk.path,
             Launch(cell.device_id, int(site), bin_table),
             cell.protocol,
-            instruments={
-                self._scenario.instruments[name].variable: server.ask for name, server in self._instruments.items()
-            },
+            instruments={variable: self.instruments[name].put for variable, name in self._variables().items()},
             on_exit=on_exit,
         )
 
     def _model_of(self, site: str, bin_table: Mapping[int, tuple[int, ...]], on_exit: OnExit) -> ModelledProgram:
         assert self._program is not None
-        meter = next(iter(self._instruments.values()), None)
         return self._roles.program(
             self._kernel,
             self._broker,
             self._topics,
             self._program,
             site,
-            ask=meter.ask if meter is not None else lambda line: "ERROR there is no instrument",
+            put=self._put,
             bin_table=bin_table,
             timeouts_s=self.timeouts_s,
             quirks=self._scenario.cell.quirks,
@@ -191,7 +213,15 @@ class Cell:
         self.tcc = TestCellController(
             self._port("tcc"),
             topics,
-            {kind: Peripheral(entry.latency_s, entry.answer) for kind, entry in cell.peripherals.items()},
+            {
+                kind: Peripheral(
+                    entry.latency_s,
+                    entry.answer,
+                    {ioctl: Deed(deed.to, deed.message, deed.until) for ioctl, deed in entry.does.items()},
+                )
+                for kind, entry in cell.peripherals.items()
+            },
+            self._put,
         )
         self._controls = [Control(self._port(f"control{site}"), topics, site, programs, **common) for site in sites]
         self.master = self._make_master()
@@ -267,7 +297,7 @@ class Cell:
         await self._broker.start()
         if self._launcher is not None:
             await self._launcher.start()
-            for instrument in self._instruments.values():
+            for instrument in self.instruments.values():
                 await instrument.start()
         self._open_ports()
         self._timeline = Timeline(
@@ -288,7 +318,7 @@ class Cell:
         """Tell real programs in virtual time which ports are the cell's."""
         if self.lockstep is not None:
             self.lockstep.open_port(self._broker.port)
-            ports = {name: int(one.address.rpartition(":")[2]) for name, one in self._instruments.items()}
+            ports = {name: int(one.address.rpartition(":")[2]) for name, one in self.instruments.items()}
             for port in ports.values():
                 self.lockstep.open_port(port)
             for address, name in self._scenario.hosts.items():
@@ -354,8 +384,8 @@ class Cell:
             self.lockstep.close()
         if self._launcher is not None:
             await self._launcher.stop()
-            for instrument in self._instruments.values():
-                await instrument.stop()
+        for instrument in self.instruments.values():
+            await instrument.stop()
         for task in self.tasks:
             task.cancel()
         await self._broker.stop()

@@ -1,8 +1,7 @@
 """Put an instrument that takes time on a TCP port of the running asyncio loop.
 
 Rules that hold here:
-- No task, no thread: everything happens in the loop's callbacks, so the order of effects is the order of arrival.
-- An instrument does one message at a time; while it is busy, others wait in the order in which they came.
+- No task, no thread: everything happens in the loop's callbacks; the order of effects is that of the desk (desk.py).
 - A client cannot disturb another: it has one message under way and is not heard meanwhile, nor while it does not read
   its answers; a line longer than LINE_LIMIT is dropped and becomes an error of the instrument; a broken connection is
   forgotten. So a connection holds at most one line, one read of the loop and one answer.
@@ -10,9 +9,8 @@ Rules that hold here:
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
 
+from drycell.sim.cell.desk import Answers, Desk, Given
 from drycell.sim.cell.listening import listening_socket
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import ServedInstrument
@@ -20,9 +18,6 @@ from drycell.sim.kernel import NS_PER_S
 
 LINE_LIMIT = 65536
 CLIENT_LIMIT = 256
-
-Answers = Callable[[bytes, bytes], Sequence[tuple[int, bytes]]]
-"""Told of each message and its answer; gives what is sent instead, each with a delay in nanoseconds."""
 
 
 class MessageServer:
@@ -32,13 +27,9 @@ class MessageServer:
         self, instrument: ServedInstrument, host: str = "127.0.0.1", port: int = 0, answers: Answers | None = None
     ) -> None:
         self.host, self.port = host, port
-        self._instrument = instrument
-        self._answers = answers
+        self.desk = Desk(instrument, answers)
         self._server: asyncio.Server | None = None
         self._clients: set[_Client] = set()
-        self._waiting: deque[_Client] = deque()
-        self._timer: asyncio.TimerHandle | None = None
-        self._stepping = False
 
     @property
     def address(self) -> str:
@@ -60,57 +51,14 @@ class MessageServer:
 
     async def stop(self) -> None:
         """Close the port and every connection; idempotent."""
+        self.desk.clear()
         if self._server is None:
             return
         server, self._server = self._server, None
         server.close()
         for client in tuple(self._clients):
             client.abort()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        self._waiting.clear()
         await server.wait_closed()
-
-    # the instrument's turn -----------------------------------------------------------------------------------------
-
-    def enter(self, client: "_Client") -> None:
-        """A client has a message: do it now if the instrument is free and it costs no time, else queue it."""
-        self._waiting.append(client)
-        self._next()
-
-    def _next(self) -> None:
-        """Do one message after the other until one takes time. Carrying one out may bring the next: no nesting."""
-        if self._stepping or self._timer is not None:
-            return
-        self._stepping = True
-        try:
-            while self._waiting:
-                delay_ns = self._instrument.latency_ns(self._waiting[0].message)
-                if delay_ns > 0:
-                    self._timer = asyncio.get_running_loop().call_later(delay_ns / NS_PER_S, self._due)
-                    return
-                self._finish()
-        finally:
-            self._stepping = False
-
-    def _due(self) -> None:
-        self._timer = None
-        self._stepping = True
-        self._finish()
-        self._stepping = False
-        self._next()
-
-    def _finish(self) -> None:
-        client = self._waiting[0]
-        answer = self._instrument.reply(client.message)
-        given = [(0, answer)] if self._answers is None else self._answers(client.message, answer)
-        self._waiting.popleft()
-        client.done(given)
-
-    def overrun(self) -> None:
-        """A client's line was dropped."""
-        self._instrument.overrun()
 
 
 class _Client(asyncio.Protocol):
@@ -126,7 +74,6 @@ class _Client(asyncio.Protocol):
         self._blocked = False  # the client does not read its answers
         self._ended = False  # the client will send no more
         self._working = False
-        self.message = b""
 
     def abort(self) -> None:
         """Break the connection."""
@@ -160,10 +107,9 @@ class _Client(asyncio.Protocol):
         self._blocked = False
         self._work()
 
-    def done(self, answers: Sequence[tuple[int, bytes]]) -> None:
+    def _done(self, answers: Given) -> None:
         """The instrument has carried out the message; each answer comes after its delay in nanoseconds."""
         self._busy = False
-        self.message = b""
         for delay_ns, answer in answers:
             if delay_ns:
                 asyncio.get_running_loop().call_later(delay_ns / NS_PER_S, self._say, answer)
@@ -177,41 +123,43 @@ class _Client(asyncio.Protocol):
             self._transport.write(answer + b"\n")
 
     def _work(self) -> None:
-        """Hand over lines until one takes time; ``done`` calls back: an inner call leaves the work to the outer."""
+        """Hand over lines until one takes time; ``_done`` calls back: an inner call leaves the work to the outer."""
         if self._working:
             return
         self._working = True
         try:
-            while not (self._busy or self._blocked or self._transport.is_closing()) and self._take_line():
+            while not (self._busy or self._blocked or self._transport.is_closing()):
+                message = self._take_line()
+                if message is None:
+                    break
                 self._busy = True
-                self._server.enter(self)
+                self._server.desk.put(message, self._done)
         finally:
             self._working = False
         self._listen()
 
-    def _take_line(self) -> bool:
-        """Put the next line that is not blank into ``message``; False if there is none yet."""
+    def _take_line(self) -> bytes | None:
+        """The next line that is not blank; None if there is none yet."""
         while True:
             end = self._buffer.find(b"\n")
             if end < 0:
                 if self._dropping or len(self._buffer) > LINE_LIMIT:
                     self._drop()
                     self._buffer.clear()
-                return False
+                return None
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
             if self._dropping:
                 self._dropping = False
             elif len(line) > LINE_LIMIT:
-                self._server.overrun()
+                self._server.desk.overrun()
             elif line.strip():
-                self.message = line.removesuffix(b"\r")
-                return True
+                return line.removesuffix(b"\r")
 
     def _drop(self) -> None:
         if not self._dropping:
             self._dropping = True
-            self._server.overrun()
+            self._server.desk.overrun()
 
     def _listen(self) -> None:
         """Hear the client only while nothing of it is under way."""

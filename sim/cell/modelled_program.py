@@ -5,7 +5,7 @@ frozen program does nothing until it is thawed; a program ends once.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import simpy
@@ -16,8 +16,9 @@ from drycell.runtime.protocol.machine import Machine
 from drycell.runtime.protocol.table import Transition
 from drycell.runtime.protocol.topics import Topics
 from drycell.sim.broker import AnyBroker, MemoryClient, Message, Will
+from drycell.sim.cell.line_server import Answers
 from drycell.sim.cell.measurement import Bookkeeper, TestVerdict
-from drycell.sim.cell.program_model import ProgramModel, Test
+from drycell.sim.cell.program_model import ProgramModel, Send, Test
 from drycell.sim.kernel import Kernel, ns
 
 Json = dict[str, Any]
@@ -29,12 +30,12 @@ RECONNECT_S = (1.0, 120.0)
 """From the loss of the connection to the first try, and the longest time between two; each takes twice the last."""
 INSTRUMENT_TIMEOUT_S = 5.0
 """How long a test waits for an answer of an instrument (the demo program's own limit)."""
-Answers = str | Sequence[tuple[int, str]]
-"""What an instrument answers: a text at once, or texts with delays in nanoseconds; none at all is silence."""
+Put = Callable[[str | None, str, Callable[[Answers], None]], None]
+"""Hand a line to an instrument (None: the first of the cell) and be told what it answers when it does."""
 
 
 class ModelledProgram(ABC):
-    """One program on ``site``. ``ask(line)`` is its meter; ``on_exit(code, last words)`` is called once."""
+    """One program on ``site``. ``put`` reaches its instruments; ``on_exit(code, last words)`` is called once."""
 
     dialect: ClassVar[Dialect]
     """Which protocol it speaks."""
@@ -47,7 +48,7 @@ class ModelledProgram(ABC):
         program: ProgramModel,
         site: str,
         *,
-        ask: Callable[[str], Answers],
+        put: Put,
         bin_table: Mapping[int, tuple[int, ...]],
         timeouts_s: Mapping[str, float],
         quirks: Collection[str] = (),
@@ -58,7 +59,7 @@ class ModelledProgram(ABC):
         self._topics = topics
         self._program = program
         self._site = site
-        self._ask = ask
+        self._put = put
         self._hard_bins = {soft: hard for hard, softs in bin_table.items() for soft in softs}
         self._peripheral_s = {**self.dialect.deadlines_s, **timeouts_s}["peripheral_s"]
         self._quirks = quirks
@@ -239,6 +240,7 @@ class ModelledProgram(ABC):
         try:
             if test.peripheral is not None:
                 yield from self._call_peripheral(test, inputs)
+            self._instruct(test.before, inputs)
             if test.settle_input is not None:
                 yield self._kernel.clock.timeout(ns(inputs[test.settle_input]))
                 yield from self._awake()
@@ -246,26 +248,46 @@ class ModelledProgram(ABC):
         except ValueError as error:
             self._log("WARNING", str(error))
             values = None
+        self._instruct(test.after, inputs)
         self._times_ns[test.instance] += self._kernel.now_ns - begin_ns
         self._runs[test.instance] += 1
         return self._books.judge(test, values)
+
+    def _instruct(self, sends: Iterable[Send], inputs: Mapping[str, float]) -> None:
+        for send in sends:
+            self._put(send.instrument, send.message(self._site, inputs), lambda _: None)
 
     def _awake(self) -> Steps:
         while self._frozen is not None:
             yield self._frozen
 
-    def _answer_to(self, question: str) -> Generator[simpy.Event, Any, str]:
-        """What the meter says first. Raises ValueError when that takes too long."""
-        answers = self._ask(question)
+    def _answer_to(self, instrument: str | None, question: str) -> Generator[simpy.Event, Any, str]:
+        """What the instrument says first. Raises ValueError when that takes too long."""
+        clock, until_ns = self._kernel.clock, self._kernel.now_ns + ns(INSTRUMENT_TIMEOUT_S)
+        told, found = clock.event(), list[Answers]()
+        waits = False
+
+        def done(answers: Answers) -> None:
+            found.append(answers)
+            if waits:
+                told.succeed()
+
+        self._put(instrument, question, done)
+        if not found:
+            waits = True
+            yield told | clock.timeout(ns(INSTRUMENT_TIMEOUT_S))
+            yield from self._awake()
+        answers = found[0] if found else ()
         if isinstance(answers, str):
             return answers
         delay_ns, answer = min(answers, default=(ns(INSTRUMENT_TIMEOUT_S), ""))
-        in_time = delay_ns < ns(INSTRUMENT_TIMEOUT_S)
-        if delay_ns:
-            yield self._kernel.clock.timeout(min(delay_ns, ns(INSTRUMENT_TIMEOUT_S)))
+        at_ns, left_ns = self._kernel.now_ns + delay_ns, until_ns - self._kernel.now_ns
+        if delay_ns and left_ns > 0:
+            yield clock.timeout(min(delay_ns, left_ns))
             yield from self._awake()
-        if not in_time:
-            raise ValueError(f"the meter did not answer {question!r} within {INSTRUMENT_TIMEOUT_S:g} s")
+        if at_ns >= until_ns:
+            who = instrument or "the meter"
+            raise ValueError(f"{who} did not answer {question!r} within {INSTRUMENT_TIMEOUT_S:g} s")
         return answer
 
     def _measure(
@@ -277,8 +299,8 @@ class ModelledProgram(ABC):
                 values[output.name] = (output.reduced(values[output.of]),)
                 continue
             question = output.question(self._site, inputs)
-            answer = yield from self._answer_to(question)
+            answer = yield from self._answer_to(output.instrument, question)
             if answer.startswith("ERROR"):
-                raise ValueError(f"the meter refused {question!r}: {answer}")
-            values[output.name] = tuple(float(number) for number in answer.split(","))
+                raise ValueError(f"{output.instrument or 'the meter'} refused {question!r}: {answer}")
+            values[output.name] = output.read(answer)
         return values

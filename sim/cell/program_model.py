@@ -46,14 +46,25 @@ class Output:
     of: str | None
     reduce: str
     decimals: int
+    instrument: str | None
+    """Which instrument is asked; None: the cell's first."""
+    scale: float
+    """What an answer is multiplied by, then rounded to ``decimals``; 1 leaves it as it is."""
 
     def question(self, site: str, inputs: Mapping[str, float]) -> str:
         """The line sent to the meter, without its newline."""
-        return (self.ask or "").format(site=site, **inputs)
+        return _message(self.ask or "", site, inputs)
 
     def reduced(self, values: Sequence[float]) -> float:
         """This output's value, made from the ``values`` of the output it is ``of``."""
         return float(round(REDUCTIONS[self.reduce](values), self.decimals))
+
+    def read(self, answer: str) -> tuple[float, ...]:
+        """The values in an instrument's answer. ValueError when it is not made of numbers."""
+        numbers = tuple(float(number) for number in answer.split(","))
+        if self.scale == 1.0:
+            return numbers
+        return tuple(round(number * self.scale, self.decimals) for number in numbers)
 
     def passes(self, values: Sequence[float]) -> bool:
         """Whether every value lies within the limits."""
@@ -75,8 +86,20 @@ class Peripheral:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """A message to an instrument that answers nothing."""
+
+    instrument: str
+    text: str
+
+    def message(self, site: str, inputs: Mapping[str, float]) -> str:
+        """The line sent, without its newline."""
+        return _message(self.text, site, inputs)
+
+
+@dataclass(frozen=True, slots=True)
 class Test:
-    """One test of the program, in the order of the sequence."""
+    """One test of the program, in the order of the sequence. ``before`` is sent before the pause, ``after`` last."""
 
     instance: str
     test_num: int
@@ -85,6 +108,8 @@ class Test:
     outputs: tuple[Output, ...]
     settle_input: str | None
     peripheral: Peripheral | None
+    before: tuple[Send, ...]
+    after: tuple[Send, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +125,15 @@ class ProgramModel:
     def hard_bin(self, soft_bin: int) -> int | None:
         """The hard bin that ``soft_bin`` belongs to, None when the table has none."""
         return next((hard for hard, softs in self.bin_table.items() if soft_bin in softs), None)
+
+
+def _message(text: str, site: str, inputs: Mapping[str, float]) -> str:
+    """``text`` with the site, its channel on a bench and the inputs put in."""
+    return text.format(site=site, channel=int(site) + 1, **inputs)
+
+
+def _sends(entries: Sequence[Mapping[str, str]]) -> tuple[Send, ...]:
+    return tuple(Send(entry["instrument"], entry["send"]) for entry in entries)
 
 
 def _fill(value: Any, inputs: Mapping[str, float]) -> Any:
@@ -204,6 +238,8 @@ def _test(entry: dict[str, Any], detail: dict[str, Any], meter: dict[str, Any]) 
         ),
         settle_input=measured.get("settle_input"),
         peripheral=Peripheral(call["periphery_type"], call["ioctl_name"], call["parameters"]) if call else None,
+        before=_sends(measured.get("before", ())),
+        after=_sends(measured.get("after", ())),
     )
 
 
@@ -224,6 +260,8 @@ def _output(name: str, spec: dict[str, Any], mpr: bool, asked: dict[str, Any]) -
         of=source.get("of"),
         reduce=source.get("reduce", "min"),
         decimals=int(source.get("decimals", 9)),
+        instrument=source.get("instrument"),
+        scale=float(source.get("scale", 1.0)),
     )
 
 

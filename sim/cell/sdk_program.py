@@ -14,12 +14,14 @@ from drycell.runtime.program.world import Heard, Link
 from drycell.runtime.protocol.dialect import Dialect
 from drycell.sim.broker import AnyBroker, MemoryClient, Message, Will
 from drycell.sim.cell.greenlets import Fiber
-from drycell.sim.cell.modelled_program import INSTRUMENT_TIMEOUT_S, RECONNECT_S, STARTUP_S, Answers
+from drycell.sim.cell.line_server import Answers
+from drycell.sim.cell.modelled_program import INSTRUMENT_TIMEOUT_S, RECONNECT_S, STARTUP_S
 from drycell.sim.kernel import NS_PER_S, Kernel, ns
 
 FAREWELL_S = 10.0
 """How long a program that ends waits for the broker to take its last messages."""
-Ask = Callable[[str], Answers]
+Put = Callable[[str, Callable[[Answers], None]], None]
+"""Hand a line to an instrument and be told what it answers when it does."""
 
 
 class SdkProgram:
@@ -36,7 +38,7 @@ class SdkProgram:
         launch: Launch,
         dialect: Dialect,
         *,
-        instruments: Mapping[str, Ask],
+        instruments: Mapping[str, Put],
         on_exit: Callable[[int, str], None],
     ) -> None:
         self.was_killed = False
@@ -101,7 +103,7 @@ class _Simulation:
         kernel: Kernel,
         broker: AnyBroker,
         fiber: Fiber,
-        instruments: Mapping[str, Ask],
+        instruments: Mapping[str, Put],
         note: Callable[..., None],
     ) -> None:
         self._kernel = kernel
@@ -123,9 +125,7 @@ class _Simulation:
         return self._kernel.now_ns / NS_PER_S
 
     def sleep(self, seconds: float) -> None:
-        until_ns = self._kernel.now_ns + ns(seconds)
-        while (left_ns := until_ns - self._kernel.now_ns) > 0:
-            self._fiber.wait(left_ns)
+        self.wait_until(self._kernel.now_ns + ns(seconds))
 
     def connect(self, link: Link) -> None:
         self._link = link
@@ -154,6 +154,20 @@ class _Simulation:
             known = ", ".join(sorted(self._instruments)) or "none"
             raise ProgramError(f"instrument {name} has no address; the scenario's instruments have {known}")
         return _Line(name, self._instruments[variable], self)
+
+    @property
+    def now_ns(self) -> int:
+        return self._kernel.now_ns
+
+    def wait_until(self, at_ns: int, told: Callable[[], bool] = lambda: False) -> None:
+        """Let others run until then, or until it was :meth:`tell` that made ``told`` true."""
+        while not told() and (left_ns := at_ns - self._kernel.now_ns) > 0:
+            self._fiber.wait(left_ns)
+
+    def tell(self) -> None:
+        """Something has come that the program may be waiting for."""
+        if not self._gone:
+            self._fiber.wake()
 
     def close(self) -> None:
         until_ns = self._kernel.now_ns + ns(FAREWELL_S)
@@ -231,11 +245,12 @@ class _Simulation:
 class _Line(Transport):
     """An instrument of the cell, asked without a socket."""
 
-    def __init__(self, name: str, ask: Ask, world: _Simulation) -> None:
+    def __init__(self, name: str, put: Put, world: _Simulation) -> None:
         self._name = name
-        self._ask = ask
+        self._put = put
         self._world = world
-        self._answers: deque[tuple[int, str]] = deque()
+        self._answers: deque[tuple[int, str]] = deque()  # instant at which it arrives, text
+        self._connection = 0  # what was asked before the last timeout or disconnection is answered to nobody
         self._open = False
 
     @property
@@ -247,26 +262,35 @@ class _Line(Transport):
 
     def disconnect(self) -> None:
         self._open = False
-        self._answers.clear()
+        self._start_anew()
 
     def write(self, command: str) -> None:
         if not self._open:
             raise NotConnectedError(f"instrument {self._name} is not connected; call connect() first")
-        answers = self._ask(command)
+        connection = self._connection
+        self._put(command, lambda answers: self._told(connection, answers))
+
+    def _told(self, connection: int, answers: Answers) -> None:
         if isinstance(answers, str):
             answers = [(0, answers)] if answers else []
-        now_ns = ns(self._world.now())
-        self._answers.extend((now_ns + delay_ns, text) for delay_ns, text in sorted(answers))
+        if answers and connection == self._connection:
+            now_ns = self._world.now_ns
+            self._answers.extend((now_ns + delay_ns, text) for delay_ns, text in sorted(answers))
+            self._world.tell()
+
+    def _start_anew(self) -> None:
+        self._connection += 1
+        self._answers.clear()
 
     def read(self, timeout: float | None = None) -> str:
         wait_s = INSTRUMENT_TIMEOUT_S if timeout is None else timeout
-        due_ns, text = self._answers.popleft() if self._answers else (None, "")
-        left_s = wait_s if due_ns is None else due_ns / NS_PER_S - self._world.now()
-        if due_ns is None or left_s >= wait_s:
-            self._answers.clear()  # an answer that comes too late is none to the next question
-            self._world.sleep(wait_s)
+        until_ns = self._world.now_ns + ns(wait_s)
+        self._world.wait_until(until_ns, lambda: bool(self._answers))
+        due_ns, text = self._answers.popleft() if self._answers else (until_ns, "")
+        self._world.wait_until(min(due_ns, until_ns))
+        if due_ns >= until_ns:
+            self._start_anew()  # an answer that comes too late is none to the next question
             raise TimeoutError(f"instrument {self._name} did not answer within {wait_s:g} s")
-        self._world.sleep(max(0.0, left_s))
         return text.strip()
 
     def read_block(self, timeout: float | None = None) -> bytes:

@@ -152,6 +152,9 @@ class CellStage(Stage):
     def part_at(self, site: str) -> str | None:
         return self._hands.cell.handler.part_at(site)
 
+    def asked_site(self, instrument: str, question: str) -> str:
+        return self._hands.cell.instruments[instrument].site_of(question)
+
     @property
     def result_deadline_ns(self) -> int | None:
         return self._hands.deadline_ns
@@ -356,8 +359,9 @@ class StageFiles:
 class LotDevices:
     """The devices of a lot, some of them changed by faults."""
 
-    def __init__(self, population: Population) -> None:
+    def __init__(self, population: Population, on_change: Callable[[int], None] = lambda number: None) -> None:
         self._population = population
+        self._on_change = on_change
         self._changed: dict[int, Device] = {}
 
     def device(self, number: int) -> Device:
@@ -377,3 +381,4 @@ class LotDevices:
             self._changed[part] = replace(device, parameters=true)
         except TypeError:
             raise DrycellError("devices of this model are no dataclasses, so they cannot be changed") from None
+        self._on_change(part)

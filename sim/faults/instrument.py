@@ -5,7 +5,6 @@ Rule: instruments are hit where they answer, peripherals (behind the TCC) where 
 
 import json
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -22,8 +21,6 @@ from drycell.sim.scenario.words import InstrumentName, Number, Part, PeripheralN
 if TYPE_CHECKING:
     from drycell.sim.broker import Message
 
-_CHANNEL = re.compile(r"\(@(\d+)\)")
-
 
 class InstrumentFault(Fault):
     """Base of faults that strike an instrument's answers: says which."""
@@ -31,11 +28,11 @@ class InstrumentFault(Fault):
     layer: ClassVar[Layer] = "instrument"
     main: ClassVar[str | None] = "instrument"
     instrument: InstrumentName | None = None
-    """Its name under ``instruments``; null for all."""
+    """Its name under ``instruments`` or on the bench; null for all."""
     asked: Text | None = None
     """Only questions that contain this text."""
     site: Site | None = None
-    """Only questions about this site's channel, ``(@SITE)``."""
+    """Only questions about this site by their channel list; ``(@0)`` is site 0 at a meter, ``(@1)`` on a bench."""
     part: Part | None = None
     """Only while this device is in contact at that channel."""
     nth: Whole = Field(default=1, ge=1)
@@ -59,8 +56,8 @@ class InstrumentFault(Fault):
             if past < 0 or (self.count is not None and past >= self.count):
                 return None
             if self.count is not None:
-                found = _CHANNEL.search(question)
-                stage.note(instrument=instrument, question=question, **({"site": found[1]} if found else {}))
+                site = stage.asked_site(instrument, question)
+                stage.note(instrument=instrument, question=question, **({"site": site} if site else {}))
             return altered(answer)
 
         stage.on_replies(rule)
@@ -72,11 +69,12 @@ class InstrumentFault(Fault):
     def _fits(self, instrument: str, question: str, stage: Stage) -> bool:
         if self.instrument not in (None, instrument) or (self.asked or "") not in question:
             return False
-        found = _CHANNEL.search(question)
-        channel = found[1] if found else ""
-        if self.site is not None and channel != str(self.site):
+        if self.site is None and self.part is None:
+            return True
+        site = stage.asked_site(instrument, question)
+        if self.site is not None and site != str(self.site):
             return False
-        return self.part is None or stage.part_at(channel) == str(self.part)
+        return self.part is None or stage.part_at(site) == str(self.part)
 
 
 class NoAnswer(InstrumentFault):

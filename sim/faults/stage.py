@@ -155,6 +155,9 @@ class Stage(Protocol):
     def part_at(self, site: str) -> str | None:
         """The part id in contact at ``site``."""
 
+    def asked_site(self, instrument: str, question: str) -> str:
+        """The site that a question to an instrument is about by its channel list, "" for none or several."""
+
     @property
     def result_deadline_ns(self) -> int | None:
         """When the master gives up waiting for results, None when it waits for none."""

@@ -53,7 +53,7 @@ class Registry:
 
     def bench(self, name: str, request: BenchRequest) -> ServedBench:
         """A bench of instruments. Raises DrycellError for an unknown one or a description that is wrong."""
-        maker: Callable[[BenchRequest], ServedBench] = _find(self._benches, name, "bench", "bench")
+        maker: Callable[[BenchRequest], ServedBench] = _find(self._benches, name, "bench", "bench.model")
         return maker(request)
 
 

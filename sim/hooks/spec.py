@@ -78,6 +78,10 @@ class ServedBench(Protocol):
     def ports(self) -> Mapping[str, int]:
         """Where each usually listens; 0 for any free port."""
 
+    @property
+    def resources(self) -> Mapping[str, str]:
+        """VISA resource names that its description gives to instruments: resource -> name."""
+
     def seat(self, site: int, device: Device | None) -> None:
         """Put a device of the lot into socket ``site`` (from 0), or take it out (None), at the present instant."""
 

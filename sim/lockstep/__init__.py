@@ -8,7 +8,7 @@ from drycell.sim.lockstep.errors import (
     ZenoError,
 )
 from drycell.sim.lockstep.lockstep import Lockstep
-from drycell.sim.lockstep.private import pinned_environment, private_folder
+from drycell.sim.lockstep.private import pinned_environment, private_folder, visa_environment
 from drycell.sim.lockstep.process import Process
 from drycell.sim.lockstep.settings import Finding, Settings
 
@@ -24,4 +24,5 @@ __all__ = [
     "ZenoError",
     "pinned_environment",
     "private_folder",
+    "visa_environment",
 ]

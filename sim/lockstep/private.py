@@ -5,6 +5,7 @@ nothing of the machine or of the person at it reaches a program's messages.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from drycell.sim import inject
 
-PACKAGES = {"shim": "drycell_shim", "host": "drycell_host"}
+PACKAGES = {"shim": "drycell_shim", "host": "drycell_host", "visa": "pyvisa_drycell"}
 """Packages of sim/inject and the names by which programs find them."""
 KEEP = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
 PINNED = {
@@ -56,6 +57,17 @@ def _injected(source: Path) -> Iterator[tuple[str, Path]]:
     for folder, name in PACKAGES.items():
         for file in sorted((source / folder).glob("*.py")):
             yield f"{name}/{file.name}", file
+
+
+def visa_environment(resources: Mapping[str, str]) -> dict[str, str]:
+    """What leads a program's PyVISA to instruments; ``resources``: VISA resource name -> ``host:port``."""
+    if not resources:
+        return {}
+    return {
+        "PYTHONPATH": str(private_folder()),
+        "PYVISA_LIBRARY": "@drycell",
+        "DRYCELL_RESOURCES": json.dumps(resources),
+    }
 
 
 def pinned_environment(base: Mapping[str, str], extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -117,7 +117,8 @@ def tell(facts: "Facts") -> Story:
             elif event.seq in heard:
                 _message(now, heard[event.seq])
         elif kind == "ask":
-            now.asks.setdefault(question(str(event.fields.get("line")))[0], []).append(event)
+            site = event.fields.get("site", question(str(event.fields.get("line")))[0])
+            now.asks.setdefault(site, []).append(event)
         elif kind == "sorted":
             now.sorted.append(event)
         elif kind == "trigger":

@@ -45,7 +45,7 @@ def _told(asks: Sequence[Event]) -> dict[Key, str]:
     times: Counter[str] = Counter()
     found: dict[Key, str] = {}
     for event in asks:
-        asked = question(str(event.fields.get("line")))[1]
+        asked = f"{event.actor} {question(str(event.fields.get('line')))[1]}"
         times[asked] += 1
         for place, number in enumerate(str(event.fields.get("answer")).split(",")):
             try:

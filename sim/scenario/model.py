@@ -165,6 +165,17 @@ class Operator(Section):
     """Time from the soft error to the reset."""
 
 
+class Deed(Section):
+    """What a peripheral does on a request: a message to an instrument of the bench."""
+
+    to: Text
+    """Name of the instrument."""
+    message: Text
+    """What it is told; ``{temperature}`` stands for the parameter of that name in the request."""
+    until: Text | None = None
+    """A question asked every second; the peripheral answers its request when the instrument says 1."""
+
+
 class Peripheral(Section):
     """A device behind the test cell controller that answers io-control requests."""
 
@@ -172,6 +183,8 @@ class Peripheral(Section):
     """Time from request to answer."""
     answer: JsonValue = _OK
     """The ``result`` of its answer."""
+    does: Mapping[Text, Deed] = {}
+    """What it does, by the request's ``ioctl_name``; other requests are only answered."""
 
 
 class Cell(Section):
@@ -284,6 +297,23 @@ class Instrument(Section):
     """Environment variable that tells the program the address as ``host:port``."""
 
 
+class Bench(Section):
+    """Instruments that share chamber, circuit and device of each site. Site 0 is their channel 1."""
+
+    model: Text = "bench"
+    """Name of the kind of bench."""
+    file: Text | None = None
+    """Its description, a YAML file as in docs/instruments.md; null: chamber, psu, dmm, load, smu, digitizer, switch
+    and magnet."""
+    profile: Literal["scpi", "seed"] | None = None
+    """``seed``: errors are answered as lines."""
+    variables: Mapping[Variable, Text] = {}
+    """Environment variables and the instrument whose ``host:port`` each tells the program."""
+    resources: Mapping[Text, Text] = {}
+    """VISA resource names (``GPIB0::5::INSTR``) and the instrument that a program finds there; they come on top of
+    those in ``file``."""
+
+
 class Stdf(Section):
     """The lot's STDF file."""
 
@@ -344,9 +374,11 @@ class Scenario(Section):
     """The devices of the lot."""
     instruments: Mapping[Text, Instrument] = {}
     """Simulated instruments by name."""
+    bench: Bench | None = None
+    """A bench of SCPI instruments around the devices of the lot; null: none."""
     hosts: Mapping[Text, Text] = {}
     """Addresses built into the program, ``host:port`` (or ``host`` for every port), and the instrument that is there:
-    ``{"192.168.0.5:5025": meter}``. For real programs in virtual time."""
+    ``{"192.168.0.5:5025": meter}``; instruments of the bench count too. For real programs in virtual time."""
     stdf: Stdf = Stdf()
     """The lot's STDF file."""
     timeline: tuple[Step, ...] = Field(default=(), max_length=10_000)
@@ -364,8 +396,11 @@ class Scenario(Section):
         self._check_timeline()
         self._check_hosts()
         variables = [instrument.variable for instrument in self.instruments.values()]
+        variables += self.bench.variables if self.bench else ()
         if len(set(variables)) != len(variables):
             raise ValueError("two instruments share one variable; give each its own")
+        if self.bench is None and any(peripheral.does for peripheral in self.cell.peripherals.values()):
+            raise ValueError("a peripheral tells an instrument of the bench what to do; there is no bench, add one")
         return self
 
     def _check_hosts(self) -> None:
@@ -373,7 +408,7 @@ class Scenario(Section):
             host, colon, port = address.rpartition(":")
             if colon and not (host and port.isdigit() and 0 < int(port) < 65_536):
                 raise ValueError(f"hosts: {address!r} is no address; write host:port or host")
-            if name not in self.instruments:
+            if name not in self.instruments and self.bench is None:
                 raise ValueError(f"hosts: {address} leads to {name!r}; {did_you_mean(name, self.instruments)}")
 
     def _check_timeline(self) -> None:

@@ -43,7 +43,7 @@ class Bench:
             TOPICS,
             PROGRAM,
             "0",
-            ask=lambda line: self.answers[line.split()[0]],
+            put=lambda instrument, line, done: done(self.answers[line.split()[0]]),
             bin_table=PROGRAM.bin_table,
             timeouts_s={"peripheral_s": 1},
             quirks=self.quirks,

@@ -1,6 +1,7 @@
 """Cells to fly with faults, and a stage for pure rules."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,6 +92,10 @@ class SmallStage:
 
     def part_at(self, site: str) -> str | None:
         return self.parts.get(site)
+
+    def asked_site(self, instrument: str, question: str) -> str:
+        found = re.search(r"\(@(\d+)\)", question)
+        return found[1] if found else ""
 
     @property
     def result_deadline_ns(self) -> int | None:
