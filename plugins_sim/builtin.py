@@ -6,6 +6,7 @@ from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
 from drycell.plugins_sim.importers import READERS
 from drycell.plugins_sim.instruments import meter
 from drycell.plugins_sim.instruments.bench import load_bench, make_bench
+from drycell.plugins_sim.testers.lines import MODELS as TESTERS
 from drycell.sim.faults import PALETTE, Fault
 from drycell.sim.hooks import (
     BenchRequest,
@@ -14,6 +15,7 @@ from drycell.sim.hooks import (
     Population,
     PopulationRequest,
     ServedBench,
+    Tester,
     hookimpl,
 )
 from drycell.sim.replay.recording import Reader
@@ -60,6 +62,12 @@ def _bench(request: BenchRequest) -> ServedBench:
 def drycell_benches() -> Mapping[str, Callable[[BenchRequest], ServedBench]]:
     """``bench``: chamber, supply, multimeter, load, source-measure unit, digitizer, switch and magnet."""
     return {"bench": _bench}
+
+
+@hookimpl
+def drycell_testers() -> Mapping[str, Callable[[int], Tester]]:
+    """``single``, ``parallel`` (released in stages) and ``parallel simple`` (released at once)."""
+    return TESTERS
 
 
 @hookimpl

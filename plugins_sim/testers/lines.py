@@ -15,7 +15,7 @@ MAX_SITES = 16
 class Lines:
     """``sites``: how many there are, None for any. ``self_releasing``: no master, every request is granted at once.
 
-    ``on_call(call, site)`` is told of everything that reaches the hardware; ``on_request()`` after each new request.
+    ``on_call(call, site)`` is told of all that programs do to the hardware, ``on_request()`` of each request.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class Lines:
         strategy: str,
         *,
         self_releasing: bool = False,
-        on_call: Callable[[str, int], None] = lambda call, site: None,
+        on_call: Callable[[str, int], object] = lambda call, site: None,
         on_request: Callable[[], None] = lambda: None,
     ) -> None:
         self.sites = sites
@@ -105,7 +105,6 @@ class Lines:
             if self.state(site) != "asking":
                 raise ValueError(f"site {site} is to be released, but it does not ask for it ({self.state(site)})")
         for site in sites:
-            self._on("release", site)
             self._states[site] = "released"
         for go_on in [self._waiting.pop(site) for site in sites]:
             go_on()

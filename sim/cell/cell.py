@@ -16,6 +16,7 @@ from drycell.runtime.program.sequencer import Launch
 from drycell.sim.broker import AnyBroker, Broker, ExternalBroker
 from drycell.sim.cell.base_master import BaseMaster
 from drycell.sim.cell.bench import CellBench
+from drycell.sim.cell.bridge import Bridge
 from drycell.sim.cell.control import Control, Programs
 from drycell.sim.cell.handler import Handler, Motion
 from drycell.sim.cell.instruments import InstrumentServer
@@ -27,6 +28,7 @@ from drycell.sim.cell.modelled_program import ModelledProgram
 from drycell.sim.cell.port import CellPort
 from drycell.sim.cell.program_model import ProgramModel
 from drycell.sim.cell.programs import HinderedPrograms, InProcess, ModelPrograms, OnExit, ProcessPrograms
+from drycell.sim.cell.release import Releases
 from drycell.sim.cell.roles import ROLES
 from drycell.sim.cell.sdk_files import SdkFile
 from drycell.sim.cell.sdk_program import SdkProgram
@@ -36,7 +38,7 @@ from drycell.sim.cell.stdf_file import StdfFile
 from drycell.sim.cell.tcc import Deed, Peripheral, TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
-from drycell.sim.hooks import Device, PopulationRequest, registry
+from drycell.sim.hooks import Device, PopulationRequest, Tester, registry
 from drycell.sim.kernel import NS_PER_S, Kernel, StuckError, ns
 from drycell.sim.lockstep import Lockstep, Settings
 from drycell.sim.scenario import Scenario
@@ -98,6 +100,7 @@ class Cell:
             )
             for name, instrument in scenario.instruments.items()
         } | (self._bench.servers if self._bench else {})
+        self._tester = self._make_tester()
         self._launcher = None if real is None else Launcher(run_dir, by_request=kernel.pace.is_virtual)
         self.lockstep = self._make_lockstep() if real is not None and kernel.pace.is_virtual else None
         self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, scenario.stdf.cost_per_test_ms)
@@ -105,6 +108,12 @@ class Cell:
         self.hindered = HinderedPrograms(kernel, self.programs)
         self._hands = Hands(self, kernel, self._broker, self._topics, self._seams)
         self._make_peers()
+        self._bridge: Bridge | None = None
+        if self._tester is not None:
+            assert cell.tester is not None
+            Releases(self._port("master"), self._topics, self._tester).start()
+            if real is not None:
+                self._bridge = Bridge(self._port("tester"), self._tester, max(cell.sites) + 1, cell.tester.names)
 
     @property
     def deterministic(self) -> bool:
@@ -120,6 +129,15 @@ class Cell:
             return ExternalBroker(cell.broker, now_ns=lambda: kernel.now_ns, record=record)
         tcp = self._real is not None or cell.port != 0
         return Broker(now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=tcp)
+
+    def _make_tester(self) -> Tester | None:
+        wanted = self._scenario.cell.tester
+        if wanted is None:
+            return None
+        tester = registry().tester(wanted.model, max(self._scenario.cell.sites) + 1)
+        record = self._kernel.journal.record
+        tester.on_call = lambda call, site: record("tester", "tester", call=call, site=site)
+        return tester
 
     def _device_at(self, site: int) -> Device | None:
         number = self._head.device_number(site)
@@ -156,9 +174,10 @@ class Cell:
         )
 
     def _environment(self) -> dict[str, str]:
-        """Where programs find their instruments."""
+        """Where programs find their instruments and their tester."""
         told = {variable: self.instruments[name].address for variable, name in self._variables().items()}
-        return told | (self._bench.visa_environment() if self._bench else {})
+        told |= self._bench.visa_environment() if self._bench else {}
+        return told | (self._bridge.environment() if self._bridge else {})
 
     def _variables(self) -> dict[str, str]:
         """Environment variables of programs and the instrument that each leads to."""
@@ -203,6 +222,7 @@ class Cell:
             timeouts_s=self.timeouts_s,
             quirks=self._scenario.cell.quirks,
             on_exit=on_exit,
+            **({"tester": self._tester} if self._tester is not None else {}),
         )
 
     def _make_peers(self) -> None:
@@ -299,6 +319,8 @@ class Cell:
             await self._launcher.start()
             for instrument in self.instruments.values():
                 await instrument.start()
+            if self._bridge is not None:
+                await self._bridge.start()
         self._open_ports()
         self._timeline = Timeline(
             self._kernel, self._topics, self._scenario.timeline, self._hands, present=self.handler
@@ -318,6 +340,8 @@ class Cell:
         """Tell real programs in virtual time which ports are the cell's."""
         if self.lockstep is not None:
             self.lockstep.open_port(self._broker.port)
+            if self._bridge is not None:
+                self.lockstep.open_port(self._bridge.tcp_port)
             ports = {name: int(one.address.rpartition(":")[2]) for name, one in self.instruments.items()}
             for port in ports.values():
                 self.lockstep.open_port(port)
@@ -386,6 +410,8 @@ class Cell:
             await self._launcher.stop()
         for instrument in self.instruments.values():
             await instrument.stop()
+        if self._bridge is not None:
+            await self._bridge.stop()
         for task in self.tasks:
             task.cancel()
         await self._broker.stop()

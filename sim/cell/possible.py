@@ -18,6 +18,8 @@ def refuse_impossible(scenario: Scenario) -> None:
             raise DrycellError("a broker that runs elsewhere knows no simulated time; use --pace real with it")
     if scenario.hosts and (scenario.rung != "process" or not scenario.effective_pace.is_virtual):
         raise DrycellError("hosts leads real programs in virtual time to instruments; use rung process, pace virtual")
+    if scenario.cell.tester is not None and scenario.cell.dialect != "semi-ate":
+        raise DrycellError("cell.tester is asked by programs of dialect semi-ate only; remove it or the dialect")
     if scenario.rung == "model":
         named = scenario.program.path
         if named is not None and not scenario.path_of(named).exists():

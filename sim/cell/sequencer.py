@@ -6,6 +6,7 @@ Rules (semi-ate): every state is published with QoS 2 and the program goes on on
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import simpy
@@ -17,9 +18,17 @@ from drycell.sim.broker import Message
 from drycell.sim.cell.measurement import TestVerdict
 from drycell.sim.cell.modelled_program import ModelledProgram, Steps
 from drycell.sim.cell.program_model import Test
+from drycell.sim.hooks import Tester
 from drycell.sim.kernel import ns
 
 Json = dict[str, Any]
+
+TESTER_TIMEOUT_S = 100.0
+"""How long a program waits for its release (packages 1.0.17)."""
+
+
+def _succeed(event: simpy.Event) -> None:
+    event.succeed()
 
 
 class ProgramError(Exception):
@@ -53,11 +62,15 @@ class ModelledSequencer(ModelledProgram):
 
     dialect = SEMI_ATE
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, tester: Tester | None = None, **kwargs: Any) -> None:
         self._job_data: Json = {}
         self._part: str | None = None
         self._answer: simpy.Event | None = None
+        self._tester = tester
         super().__init__(*args, **kwargs)
+        if tester is not None:
+            tester.reset(int(self._site))
+            tester.setup(int(self._site))
 
     def _actions(self) -> Mapping[str, Callable[[], None]]:
         return {"begin_cycle": lambda: None, "send_summary": lambda: None, "tear_down": lambda: None}
@@ -79,6 +92,11 @@ class ModelledSequencer(ModelledProgram):
     def _without_link(self, topic: str, payload: bytes, done: simpy.Event) -> None:
         """The real program ends here, whatever it wanted to say."""
         self.end(1, "executor exception: no connection to the broker")
+
+    def _exit(self, code: int, last_words: str) -> None:
+        if self._tester is not None:
+            self._tester.withdraw(int(self._site))
+        super()._exit(code, last_words)
 
     def _fail(self, reason: str) -> None:
         """State ``error``: two log lines, the status, DISCONNECT, exit code 1."""
@@ -139,6 +157,8 @@ class ModelledSequencer(ModelledProgram):
             for test in self._program.tests
         }
         self._tell("testsummary", messages.typed("testresult", self._books.summary(mean_s)))
+        if self._tester is not None:
+            self._tester.teardown(int(self._site))
         self._enter("terminate").callbacks.append(lambda _: self._leave(0, ""))
 
     def _reset(self, command: Json) -> None:
@@ -206,6 +226,7 @@ class ModelledSequencer(ModelledProgram):
         site, begin_ns = int(self._site), self._kernel.now_ns
         data, soft_bin, failed, num_test = [records.pir(site)], 1, False, 0
         for index, test in enumerate(wanted):
+            yield from self._released()
             verdict = yield from self._run_test(test)
             if self._ended:
                 return
@@ -238,6 +259,21 @@ class ModelledSequencer(ModelledProgram):
         if not self._ended:
             yield self._tell("testresult", messages.typed("testresult", data))
 
+    def _released(self) -> Steps:
+        """Wait until the tester lets this site go on. Raises ProgramError when it does not."""
+        tester, site = self._tester, int(self._site)
+        if tester is None:
+            return
+        released = self._kernel.clock.event()
+        tester.request(site, partial(_succeed, released))
+        yield released | self._kernel.clock.timeout(ns(TESTER_TIMEOUT_S))
+        yield from self._awake()
+        if not released.triggered:
+            tester.withdraw(site)
+            raise ProgramError("no response of the tester; is it the one that the master has?")
+        if not self._ended:
+            tester.in_progress(site)
+
     def _chosen_tests(self, job_data: Json) -> list[Test]:
         names = job_data.get("test_sequence")
         if not names:
@@ -263,3 +299,5 @@ class ModelledSequencer(ModelledProgram):
         on_test = options.trigger_before_test == index + 1
         for cause in [name for name, due in (("fail", on_fail), ("test", on_test)) if due]:
             self._kernel.journal.record("trigger", self._actor, cause=cause, test=index)
+            if self._tester is not None:
+                self._tester.pulse(int(self._site))

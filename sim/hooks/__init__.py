@@ -14,6 +14,7 @@ from drycell.sim.hooks.spec import (
     PopulationRequest,
     ServedBench,
     ServedInstrument,
+    Tester,
     hookimpl,
     hookspec,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Registry",
     "ServedBench",
     "ServedInstrument",
+    "Tester",
     "hookimpl",
     "hookspec",
     "registry",

@@ -15,6 +15,7 @@ from drycell.sim.hooks.spec import (
     Population,
     PopulationRequest,
     ServedBench,
+    Tester,
 )
 from drycell.sim.suggest import did_you_mean
 
@@ -33,6 +34,7 @@ class Registry:
         self._models = _merged(manager, "drycell_device_models")
         self._instruments = _merged(manager, "drycell_instruments")
         self._benches = _merged(manager, "drycell_benches")
+        self._testers = _merged(manager, "drycell_testers")
         self.faults: Mapping[str, type[Fault]] = _merged(manager, "drycell_faults")
         self.importers: Mapping[str, Reader] = _merged(manager, "drycell_importers")
 
@@ -50,6 +52,14 @@ class Registry:
             self._instruments, model, "instrument model", "instruments.*.model"
         )
         return maker(device_at)
+
+    def tester(self, model: str, sites: int) -> Tester:
+        """A tester for ``sites`` sites. Raises DrycellError for an unknown model or too many sites."""
+        maker: Callable[[int], Tester] = _find(self._testers, model, "tester", "cell.tester.model")
+        try:
+            return maker(sites)
+        except ValueError as error:
+            raise DrycellError(f"cell.tester: {error}") from None
 
     def bench(self, name: str, request: BenchRequest) -> ServedBench:
         """A bench of instruments. Raises DrycellError for an unknown one or a description that is wrong."""

@@ -1,6 +1,6 @@
 """Hook specifications of project "drycell", and the seams that plugins fill."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -97,6 +97,49 @@ class BenchRequest:
     seed: int | None = None
 
 
+class Tester(Protocol):
+    """A tester's request and release lines, as programs and master of a cell see them. Sites count from 0.
+
+    Set by the cell: ``on_call(call, site)`` hears of everything that programs do to the hardware, ``on_request()`` of
+    every new request that a master has to release.
+    """
+
+    strategy: str
+    on_call: Callable[[str, int], object]
+    on_request: Callable[[], None]
+
+    @property
+    def asking(self) -> Collection[int]:
+        """The sites that ask to be released."""
+
+    def reset(self, site: int) -> None:
+        """A program has come up on the site, or is gone."""
+
+    def request(self, site: int, released: Callable[[], None]) -> None:
+        """Ask; ``released`` is called once. ValueError for a site that it has not, or that asks already."""
+
+    def withdraw(self, site: int) -> None:
+        """Ask no more, after a timeout; nothing happens for a site that does not ask."""
+
+    def in_progress(self, site: int) -> None:
+        """The site is busy with a test."""
+
+    def done(self, site: int) -> None:
+        """The site has finished its test."""
+
+    def setup(self, site: int) -> None:
+        """Start for the site's program."""
+
+    def teardown(self, site: int) -> None:
+        """Stop for the site's program."""
+
+    def pulse(self, site: int) -> None:
+        """The trigger output pulses."""
+
+    def release(self, sites: Collection[int]) -> None:
+        """Release sites that ask. ValueError for one that does not."""
+
+
 class DrycellHooks:
     """What a plugin may offer. Each hook returns names -> makers; a name offered twice is an error."""
 
@@ -113,6 +156,11 @@ class DrycellHooks:
     @hookspec
     def drycell_benches(self) -> Mapping[str, Callable[[BenchRequest], ServedBench]]:
         """Whole benches by name; ``drycell serve`` shows them."""
+        raise NotImplementedError
+
+    @hookspec
+    def drycell_testers(self) -> Mapping[str, Callable[[int], Tester]]:
+        """Testers by the name that ``cell.tester`` says; makers take the number of sites, or raise ValueError."""
         raise NotImplementedError
 
     @hookspec

@@ -32,6 +32,10 @@ def _enter() -> None:
         except Exception as error:  # half a shim is worse than none
             sys.stderr.write(f"drycell: this program cannot join simulated time: {type(error).__name__}: {error}\n")
             os._exit(70)
+    if os.environ.get("DRYCELL_BRIDGE"):
+        import drycell_bridge.install  # type: ignore[import-not-found]
+
+        drycell_bridge.install.install()
     _chain(here)
 
 

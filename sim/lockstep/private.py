@@ -14,7 +14,12 @@ from pathlib import Path
 
 from drycell.sim import inject
 
-PACKAGES = {"shim": "drycell_shim", "host": "drycell_host", "visa": "pyvisa_drycell"}
+PACKAGES = {
+    "shim": "drycell_shim",
+    "host": "drycell_host",
+    "bridge": "drycell_bridge",
+    "visa": "pyvisa_drycell",
+}
 """Packages of sim/inject and the names by which programs find them."""
 KEEP = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
 PINNED = {

@@ -187,6 +187,16 @@ class Peripheral(Section):
     """What it does, by the request's ``ioctl_name``; other requests are only answered."""
 
 
+class Tester(Section):
+    """The tester that programs ask before each test, and that the master releases them at."""
+
+    model: Text = "parallel"
+    """``single`` (nobody waits), ``parallel`` (1 to 16 sites, released in the stages of the execution strategy),
+    ``parallel simple`` (released as they ask), or one of your own plugins."""
+    names: Annotated[tuple[Text, ...], AfterValidator(distinct)] = ()
+    """Names by which real programs ask for it; none: whatever they ask for."""
+
+
 class Cell(Section):
     """The test cell."""
 
@@ -210,6 +220,8 @@ class Cell(Section):
     """The handler or prober; ``model`` stands for the defaults."""
     operator: Operator = Operator()
     """The person at the cell."""
+    tester: Tester | None = None
+    """The tester; null: real programs have that of their own environment, modelled ones none."""
     peripherals: Mapping[TopicLevel, Peripheral] = {}
     """Peripherals by type, as the program names them (``MagField``, ``Temperature``, ...)."""
     timeouts: Mapping[TimeoutName, Seconds] = {}

@@ -1,0 +1,110 @@
+"""Stand between the program and its plugin manager: names of the cell are answered here, all others as ever.
+
+The plugins of the program's environment are never asked for a bridged name, so no hardware of theirs is touched.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+GROUP = "ate.org"
+
+
+class _Hooks:
+    """A hook relay whose bridged hooks answer for the cell."""
+
+    def __init__(self, real: Any, bridged: dict[str, Callable[..., Any]]) -> None:
+        self.__dict__.update(_real=real, _bridged=bridged)
+
+    def __getattr__(self, name: str) -> Any:
+        caller = getattr(self._real, name)
+        make = self._bridged.get(name)
+        if make is None:
+            return caller
+
+        def call(**arguments: Any) -> Any:
+            made = make(**arguments)
+            return caller(**arguments) if made is None else [made]
+
+        return call
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._real, name, value)
+
+
+def _makers(settings: dict[str, Any]) -> dict[str, Callable[..., Any]]:
+    from . import objects
+
+    address = settings["address"]
+
+    def tester(tester_name: str = "", logger: Any = None, **_: Any) -> Any:
+        if settings["testers"] is None or tester_name in settings["testers"]:
+            return objects.Tester(address, tester_name, logger)
+        return None
+
+    return {"get_tester": tester}
+
+
+def _patch(pluggy: Any, bridged: Callable[[], dict[str, Callable[..., Any]]]) -> None:
+    manager = pluggy.PluginManager
+    load = manager.load_setuptools_entrypoints
+
+    def load_and_bridge(self: Any, group: str, *arguments: Any, **named: Any) -> Any:
+        count = load(self, group, *arguments, **named)
+        if group == GROUP and not isinstance(self.hook, _Hooks):
+            self.hook = _Hooks(self.hook, bridged())
+        return count
+
+    manager.load_setuptools_entrypoints = load_and_bridge
+
+
+class _Loader:
+    """Loads pluggy as it is, and patches it once it is there."""
+
+    def __init__(self, real: Any, then: Callable[[Any], None]) -> None:
+        self._real, self._then = real, then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def exec_module(self, module: Any) -> None:
+        self._real.exec_module(module)
+        self._then(module)
+
+
+class _Finder:
+    """Finds pluggy, once."""
+
+    def __init__(self, then: Callable[[Any], None]) -> None:
+        self._then = then
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != "pluggy":
+            return None
+        sys.meta_path.remove(self)
+        from importlib.util import find_spec
+
+        spec: Any = find_spec(name)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self._then)
+        return spec
+
+
+def install() -> None:
+    """Wait for pluggy to be imported."""
+    settings = json.loads(os.environ["DRYCELL_BRIDGE"])
+
+    def then(pluggy: Any) -> None:
+        _patch(pluggy, lambda: _makers(settings))
+
+    if "pluggy" in sys.modules:
+        then(sys.modules["pluggy"])
+    else:
+        sys.meta_path.insert(0, _Finder(then))
