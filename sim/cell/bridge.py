@@ -22,7 +22,7 @@ BRIDGE = "DRYCELL_BRIDGE"
 Done = Callable[[Any], None]
 
 
-class TesterCalls:
+class CallsToTester:
     """What a program may call at the tester. ``answer(value)`` is called once, at once or later."""
 
     def __init__(self, port: Port, tester: Tester, sites: int) -> None:
@@ -120,13 +120,13 @@ class Bridge:
         }
         return {BRIDGE: json.dumps(settings), "PYTHONPATH": str(private_folder())}
 
-    def open(self, greeting: Mapping[str, Any]) -> TesterCalls:
+    def open(self, greeting: Mapping[str, Any]) -> CallsToTester:
         """The object that a program wants. Raises ValueError for what there is not."""
         if greeting.get("bridge") != VERSION:
             raise ValueError(f"a bridge of version {greeting.get('bridge')!r} cannot be served; this is {VERSION}")
         if greeting.get("kind") != "tester":
             raise ValueError(f"there is no {greeting.get('kind')!r} here")
-        return TesterCalls(self._port, self._tester, self._sites)
+        return CallsToTester(self._port, self._tester, self._sites)
 
 
 class _Client(asyncio.Protocol):
@@ -137,7 +137,7 @@ class _Client(asyncio.Protocol):
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
         self._buffer = bytearray()
-        self._calls: TesterCalls | None = None
+        self._calls: CallsToTester | None = None
 
     def abort(self) -> None:
         """Break the connection."""

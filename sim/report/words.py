@@ -7,7 +7,7 @@ Rules
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from signal import Signals
 from typing import Any
 
@@ -39,6 +39,8 @@ LETTERS: Mapping[str, str] = {
     "ignored": "I",
     "operator": "O",
     "trigger": "t",
+    "tester": "y",
+    "release": "g",
     "lot": "E",
     "end": "E",
 }
@@ -172,9 +174,15 @@ _TELLERS: Mapping[str, Callable[[Fields], str]] = {
     "operator": lambda f: _detailed(f, "operator:", ("command", "payload")),
     "ignored": lambda f: _while(f, "ignores", ("what",)),
     "trigger": lambda f: f"trigger of test {f['test']} ({f['cause']})",
+    "tester": lambda f: f"site {f['site']}: {f['call'].replace('_', ' ')}",
+    "release": lambda f: f"releases {_sites(f['sites'])}",
     "lot": lambda f: f"lot {f['lot']} unloaded: {f['devices']} devices in {f['touchdowns']} touchdowns",
     "end": lambda f: f"the run ends: {f['reason']}",
 }
+
+
+def _sites(sites: Sequence[int]) -> str:
+    return f"{'site' if len(sites) == 1 else 'sites'} {', '.join(map(str, sites))}"
 
 
 def _message(event: Event, content: Mapping[str, Any] | None) -> str:
