@@ -23,7 +23,7 @@ _DISTURBING: Mapping[str, Callable[[Known], Strategy]] = {
     "kill": lambda known: model(Kill, known).map(lambda kill: {"kill": kill}),
     "operator": lambda known: st.sampled_from(get_args(Command)).map(_operator("command")),
 }
-_OCCURRENCES = ("touchdown", "part", "says", "master", "handler", "control", "command")
+_OCCURRENCES = (*("touchdown", "part") * 3, "says", "master", "handler", "control", "command")
 _NARROWED_BY = {"says": ("site", "part"), "control": ("site",), "command": ("part",)}
 _OFTEN = 3
 """Out of so many occurrences that could be narrowed down, one is."""
@@ -117,8 +117,9 @@ def _parameters(known: Known) -> Strategy:
 
 
 def _options(known: Known) -> Strategy:
-    asked = st.fixed_dictionaries({"active": st.booleans(), "value": st.integers(-1, known.tests)})
-    flags = dict.fromkeys(Options.model_fields, st.booleans()) | {"trigger_on_test": asked}
+    on = st.sampled_from((True, True, True, False))
+    asked = st.fixed_dictionaries({"active": on, "value": st.integers(-1, known.tests)})
+    flags = dict.fromkeys(Options.model_fields, on) | {"trigger_on_test": asked}
     names: Sequence[str] = tuple(flags)
     some = st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)
     return some.flatmap(lambda chosen: st.fixed_dictionaries({name: flags[name] for name in chosen})).map(

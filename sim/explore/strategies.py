@@ -8,7 +8,7 @@ Rules
 - ``expect`` keeps the base's oracles; its sentences are about the base's own lot and are left out.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from drycell.sim.suggest import did_you_mean
 VIRTUAL_S = 1200.0
 """When a drawn run is stopped at the latest: four times the longest timeout of the protocol."""
 LOT_SIZES = (1, 2, 3, 5, 8, 10, 20)
-_MOST_KINDS = 4
+_MOST_HARMLESS, _MOST_DISTURBING = 2, 3
+"""Kinds of deeds in one swarm. What is harmless is drawn apart: there are few such kinds, and many defects show with
+an option only."""
 _MOST_STEPS = 4
 _OTHER_SITES = ((0, 1, 2, 3), (2, 5, 7, 11), (255, 0, 128, 1))
 
@@ -102,10 +104,30 @@ def _offered(
 
 def _timelines(here: Known, offered: Mapping[str, Callable[[Known], Strategy]]) -> Strategy:
     """Timelines of a swarm: first the kinds of deeds, then steps with deeds of these kinds only."""
-    swarms = st.lists(st.sampled_from(tuple(offered)), min_size=1, max_size=_MOST_KINDS, unique=True)
-    return swarms.flatmap(
-        lambda swarm: st.lists(steps(st.one_of([offered[kind](here) for kind in swarm]), here), max_size=_MOST_STEPS)
+    harmless = sorted((kind for kind in offered if kind in HARMLESS), key=lambda kind: kind != "options")
+    disturbing = [kind for kind in offered if kind not in HARMLESS]
+    some = [_some(harmless[:1] * len(harmless) + harmless[1:], _MOST_HARMLESS), _some(disturbing, _MOST_DISTURBING)]
+    return st.tuples(*some).flatmap(lambda swarm: _swarm(swarm, here, offered))
+
+
+def _some(kinds_: Sequence[str], most: int) -> Strategy:
+    """From none to ``most`` of these kinds, each number as likely as the others."""
+    if not kinds_:
+        return st.just([])
+    return st.integers(0, most).flatmap(
+        lambda count: st.lists(st.sampled_from(kinds_), min_size=count, max_size=count).map(dict.fromkeys).map(list)
     )
+
+
+def _swarm(
+    swarm: Sequence[Sequence[str]], here: Known, offered: Mapping[str, Callable[[Known], Strategy]]
+) -> Strategy:
+    """Steps of these groups of kinds, one group as likely as the other."""
+    deeds = [st.one_of([offered[kind](here) for kind in group]) for group in swarm if group]
+    if not deeds:
+        return st.just([])
+    one = steps(st.one_of(deeds), here)
+    return st.integers(1, _MOST_STEPS).flatmap(lambda count: st.lists(one, min_size=count, max_size=count))
 
 
 def _cells(base: Scenario, about: Known, sites: int | Collection[int] | None) -> Strategy:
