@@ -84,11 +84,12 @@ def overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     """What the options say about the scenario, as dotted keys. ``--set`` comes last and in order."""
     changes: dict[str, Any] = {}
     for option, key in _OVERRIDES.items():
-        text = getattr(arguments, option)
+        text = getattr(arguments, option, None)
         if text is None:
             continue
         if option in _PATHS:
-            changes[key] = _path_from_scenario(text, arguments.scenario.parent)
+            folder = Path() if arguments.scenario is None else arguments.scenario.parent
+            changes[key] = _path_from_scenario(text, folder)
         elif option == "sites":
             changes[key] = _value("--sites", f"[{text}]" if "," in text else text)
         else:

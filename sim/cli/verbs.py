@@ -18,6 +18,7 @@ def command() -> Parser:
     """The parser of the whole command."""
     parser, verbs = make_parser()
     _run(verbs)
+    _explore(verbs)
     _runs(verbs)
     _show(verbs)
     _report(verbs)
@@ -57,6 +58,28 @@ def _run(verbs: Verbs) -> None:
     parser.add_argument("--twice", action="store_true", help="run it twice and fail where the journals part")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--junit", **_FILE, help="write the verdict as JUnit XML too")
+
+
+def _explore(verbs: Verbs) -> None:
+    parser = verbs.add("explore", "search for scenarios in which a promise is broken", "explore:explore")
+    parser.add_argument(
+        "scenario", metavar="SCENARIO", nargs="?", type=Path, help="what is tested: scenarios around this one"
+    )
+    parser.add_argument("--program", metavar="PATH", help="script of a real test program")
+    parser.add_argument("--python", metavar="PATH", help="its interpreter")
+    parser.add_argument("--runs", metavar="N", help="how many runs")
+    parser.add_argument("--minutes", metavar="M", help="how long, instead")
+    parser.add_argument("--seed", metavar="N", help="another seed is another search (0)")
+    parser.add_argument("--jobs", metavar="N", help="worker processes (one per cpu); 0: none, all in this process")
+    parser.add_argument("--sites", dest="only_sites", metavar="N|LIST", help="only cells with these sites")
+    parser.add_argument("--duts", dest="most_duts", metavar="N", help="the most devices in a lot")
+    parser.add_argument("--faults", metavar="LIST", help="only these faults, with commas between")
+    parser.add_argument("--without", metavar="LIST", help="all faults but these")
+    parser.add_argument("--rung", metavar="RUNG", help="model or process")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the scenario")
+    parser.add_argument("--store", metavar="DIR", type=Path, help="where findings go (.drycell/findings)")
+    parser.add_argument("--coverage", metavar="FILE", type=Path, help="write what was reached, and what never")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def _runs(verbs: Verbs) -> None:

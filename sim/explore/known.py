@@ -10,6 +10,7 @@ from drycell.runtime.protocol.semi_ate import PERIPHERAL_TIMEOUT_S, TABLES
 from drycell.sim.cell.program_model import ProgramModel, load_program_model
 from drycell.sim.hooks import PopulationRequest, registry
 from drycell.sim.scenario import Scenario
+from drycell.sim.scenario.model import default_layout
 
 _SETTLE_MOST_S = 1.0
 """Longer pauses of every test would add up to a late result, which the operator alone would be to blame for."""
@@ -67,10 +68,10 @@ def known(base: Scenario) -> Known:
     )
     if base.program.definitions is None:
         return about
-    return _with_program(about, load_program_model(base.path_of(base.program.definitions)))
+    return _with_program(about, base, load_program_model(base.path_of(base.program.definitions)))
 
 
-def _with_program(about: Known, program: ProgramModel) -> Known:
+def _with_program(about: Known, base: Scenario, program: ProgramModel) -> Known:
     inputs = {
         f"{test.instance}.{name}": (entry.low, _SETTLE_MOST_S if name == test.settle_input else entry.high)
         for test in program.tests
@@ -79,12 +80,19 @@ def _with_program(about: Known, program: ProgramModel) -> Known:
     }
     return replace(
         about,
-        layouts=tuple(sorted({*about.layouts, *program.strategies}, key=lambda layout: (len(layout), layout))),
+        layouts=_layouts(base, program) or about.layouts,
         inputs=inputs,
         soft_bins=tuple(program.bin_names),
         hard_bins=tuple(program.bin_table),
         tests=len(program.tests),
     )
+
+
+def _layouts(base: Scenario, program: ProgramModel) -> tuple[Layout, ...]:
+    """The layouts that the program is made for; one that the base names itself too."""
+    own = tuple(base.cell.layout[site] for site in base.cell.sites)
+    chosen = () if base.cell.layout == default_layout(base.cell.sites) else (own,)
+    return tuple(sorted({*chosen, *program.strategies}, key=lambda layout: (len(layout), layout)))
 
 
 def _device_parameters(base: Scenario) -> tuple[str, ...]:
