@@ -148,6 +148,11 @@ class BaseMaster(ABC):
         ]
         self._peer.fire("connected")
 
+    @property
+    def dead(self) -> bool:
+        """Whether it died."""
+        return self._dead
+
     def die(self) -> None:
         """Be gone, as after SIGKILL: nothing is heard or decided any more, the last will is published."""
         for unsubscribe in self._subscriptions:

@@ -306,11 +306,17 @@ class StageFloor:
 
     def restart_master(self, down_s: float) -> None:
         master: BaseMaster = self._hands.cell.master
+        if master.dead:
+            self._hands.note(missed="the master is already gone")
+            return
         master.die()
         self._hands.later(down_s, self._hands.cell.new_master)
 
     def stop_tcc(self, for_s: float | None) -> None:
         tcc: TestCellController = self._hands.cell.tcc
+        if not tcc.running:
+            self._hands.note(missed="the test cell controller is already gone")
+            return
         tcc.stop()
         if for_s is not None:
             self._hands.later(for_s, tcc.start)

@@ -68,15 +68,23 @@ class TestCellController:
         self._peripherals = peripherals
         self._put = put
         self._subscriptions: list[Callable[[], None]] = []
+        self._running = False
+
+    @property
+    def running(self) -> bool:
+        """Whether it is connected to the broker."""
+        return self._running
 
     def start(self) -> None:
         """Connect to the broker."""
+        self._running = True
         for kind, peripheral in self._peripherals.items():
             request = self._topics.peripheral_request(kind)
             self._subscriptions.append(self._port.subscribe(request, partial(self._requested, kind, peripheral)))
 
     def stop(self) -> None:
         """Be gone: hear and answer nothing any more, until started again."""
+        self._running = False
         subscriptions, self._subscriptions = self._subscriptions, []
         for unsubscribe in subscriptions:
             unsubscribe()
@@ -129,7 +137,7 @@ class TestCellController:
         self._put(deed.to, message, lambda _: self._put(deed.to, "SYST:ERR?", checked))
 
     def _answer(self, topic: str, answer: Mapping[str, Any]) -> None:
-        if self._subscriptions:
+        if self._running:
             self._port.publish(topic, answer)
 
 

@@ -202,12 +202,12 @@ def _report(search: "Search", store: "FindingStore", end: "End", *, as_json: boo
                 "excused": progress.excused,
                 "findings": [
                     {
-                        "name": found[kind].name if found[kind] else None,
+                        "name": finding.name if finding is not None else None,
                         "signature": kind,
-                        "first_run": number,
+                        "first_run": progress.first[kind],
                         "new": kind in progress.new,
                     }
-                    for kind, number in progress.first.items()
+                    for kind, finding in found.items()
                 ],
                 "troubles": progress.troubles,
                 "coverage": search.coverage.to_json(),
@@ -234,7 +234,8 @@ def _report(search: "Search", store: "FindingStore", end: "End", *, as_json: boo
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("Finding", "First run", "Steps", "What"):
-        table.add_column(column, justify="right" if column in ("First run", "Steps") else "left")
+        right = column in ("First run", "Steps")
+        table.add_column(column, justify="right" if right else "left", no_wrap=column == "Finding")
     for kind, number in progress.first.items():
         finding = found[kind]
         facts = None if finding is None else finding.facts

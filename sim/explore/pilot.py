@@ -3,7 +3,6 @@
 Tasks and what comes of them are plain values, so that they can be sent as JSON.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -159,12 +158,3 @@ def charged(flight: Flight, known_good: Flight) -> Flight:
 
 def _excused_if(violation: Violation, shared: bool) -> Violation:
     return replace(violation, excused=violation.excused or shared)
-
-
-def tests_of(base: Scenario) -> Sequence[str]:
-    """The test instances of the program of ``base``, as far as it has definitions."""
-    from drycell.sim.cell.program_model import load_program_model
-
-    if base.program.definitions is None:
-        return ()
-    return [test.instance for test in load_program_model(base.path_of(base.program.definitions)).tests]

@@ -10,15 +10,16 @@ Rules
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 from drycell.sim.explore.coverage import Coverage
 from drycell.sim.explore.findings import FindingStore
-from drycell.sim.explore.flight import Flight, Violation
+from drycell.sim.explore.flight import Violation
 from drycell.sim.explore.pilot import Landed, Pilot, Plan, landed_from
 from drycell.sim.explore.pool import Crew, Done, Here, Pool, Task
 from drycell.sim.explore.schedule import Schedule
-from drycell.sim.explore.worker import investigate
+from drycell.sim.explore.worker import answer
 from drycell.sim.scenario import from_text
 
 RUN_LIMIT_S = 120.0
@@ -98,16 +99,8 @@ class Search:
 
     def _crew(self) -> Crew:
         if self._jobs == 0:
-            return Here(self._do_here(self._pilot or Pilot(self.plan)))
+            return Here(partial(answer, self._pilot or Pilot(self.plan), self.store))
         return Pool({"plan": self.plan.to_json(), "store": str(self.store.root.absolute())}, self._jobs)
-
-    def _do_here(self, pilot: Pilot) -> Callable[[Task], dict[str, Any]]:
-        def do(task: Task) -> dict[str, Any]:
-            if "signature" in task:
-                return {"trouble": investigate(pilot, self.store, task["signature"], task["scenario"])}
-            return pilot.land(task["number"], bytes.fromhex(task["dna"])).to_json()
-
-        return do
 
     def _over(self, runs: int | None, wall_s: float | None) -> End | None:
         if self._stopping:
@@ -132,7 +125,7 @@ class Search:
 
     def _take(self, done: Done) -> None:
         self._in_the_air -= 1
-        if "signature" in done.task:
+        if "reduce" in done.task:
             self.progress.reducing -= 1
             trouble = done.trouble or (done.answer or {}).get("trouble", "")
             self.progress.troubles += [trouble] if trouble else []
@@ -164,10 +157,10 @@ class Search:
         new = self.store.known(violation.signature) is None
         scenario = from_text(landed.scenario, as_json=True, folder=self.plan.base.folder)
         where = f"drycell explore --seed {self.seed}, run {landed.number}"
-        self.store.add(Flight(scenario, None, (), (violation,)), violation, where=where)
+        self.store.add(scenario, violation, where=where)
         self.progress.first.setdefault(violation.signature, landed.number)
         if new:
             self.progress.new.append(violation.signature)
             if self._investigates:
                 self.progress.reducing += 1
-                self._to_reduce.append({"signature": violation.signature, "scenario": landed.scenario})
+                self._to_reduce.append({"reduce": violation.signature})

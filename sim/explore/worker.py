@@ -14,25 +14,20 @@ from typing import Any
 import orjson
 
 from drycell.sim.errors import DrycellError
-from drycell.sim.explore.findings import FindingStore
-from drycell.sim.explore.pilot import Pilot, plan_from, tests_of
-from drycell.sim.scenario import from_text
+from drycell.sim.explore.findings import FindingStore, investigate
+from drycell.sim.explore.pilot import Pilot, plan_from
 
 
-def investigate(pilot: Pilot, store: FindingStore, signature: str, scenario_json: str) -> str:
-    """Confirm and reduce the finding of that kind in ``store``; returns what went wrong, "" for nothing."""
+def reduce(pilot: Pilot, store: FindingStore, signature: str) -> str:
+    """Confirm and reduce the finding of that kind; returns what went wrong, "" for nothing."""
     finding = store.known(signature)
-    if finding is None or finding.facts.reduced:
-        return ""
+    if finding is None:
+        return f"the finding {signature!r} is gone from {store.root}"
     try:
-        flight = pilot.fly(from_text(scenario_json, as_json=True, folder=pilot.plan.base.folder))
-        violation = next((one for one in flight.findings if one.signature == signature), None)
-        if violation is None:
-            return f"{finding.name} did not show again"
-        store.investigate(finding, flight, violation, pilot.fly, tests=tests_of(pilot.plan.base))
+        finding = investigate(finding, pilot.fly)
     except DrycellError as error:
         return f"{finding.name} could not be reduced: {error}"
-    return ""
+    return "" if finding.facts.reduced else f"{finding.name} did not show again"
 
 
 def serve(connection: Connection) -> None:
@@ -45,12 +40,13 @@ def serve(connection: Connection) -> None:
         return
     while True:
         task = orjson.loads(connection.recv_bytes())
-        connection.send_bytes(orjson.dumps(_answer(pilot, store, task)))
+        connection.send_bytes(orjson.dumps(answer(pilot, store, task)))
 
 
-def _answer(pilot: Pilot, store: FindingStore, task: dict[str, Any]) -> dict[str, Any]:
-    if "signature" in task:
-        return {"trouble": investigate(pilot, store, task["signature"], task["scenario"])}
+def answer(pilot: Pilot, store: FindingStore, task: dict[str, Any]) -> dict[str, Any]:
+    """Do one task: reduce a finding, or fly a genome."""
+    if "reduce" in task:
+        return {"trouble": reduce(pilot, store, task["reduce"])}
     return pilot.land(task["number"], bytes.fromhex(task["dna"])).to_json()
 
 

@@ -4,9 +4,11 @@ Rules (STDF V4; semi-ate, section 6): the FTR carries the verdict of its test ov
 1 ended by an exception; limits are inclusive and in the unit of RESULT; soft bins 1 to 9 are good devices.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
 from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.results import ENDED, FAILED, INVALID, Output, PartResult, RanTest
@@ -80,20 +82,21 @@ def _parts(facts: Facts) -> Iterator[Case]:
     tables = _BinTables(facts)
     for touchdown, result in facts.story.judged:
         stopped = result.failing is not None and bool(touchdown.option("stop_on_fail"))
-        text = _part_text(result, tables.at(result.event.seq), stopped)
+        begun = result.event if touchdown.asked is None else touchdown.asked.event
+        text = _part_text(result, tables.during(result.site, begun.seq, result.event.seq), stopped)
         yield Breach(f"the program of site {result.site}, part {result.part}: {text}", result.event) if text else None
 
 
-def _part_text(result: PartResult, hard_bins: Mapping[int, int], stopped: bool) -> str:
+def _part_text(result: PartResult, tables: Sequence[Mapping[int, int]], stopped: bool) -> str:
     failing = result.failing
     good_bin = result.soft_bin in GOOD_BINS
     if good_bin and failing is not None:
         return f"soft bin {result.soft_bin} is for good devices, but test {result.tests[failing].number} failed"
     if not good_bin and failing is None and result.tests:
         return f"soft bin {result.soft_bin} is for failed devices, but no test failed"
-    hard_bin = hard_bins.get(result.soft_bin)
-    if hard_bins and hard_bin != result.hard_bin:
-        return f"soft bin {result.soft_bin} belongs to hard bin {hard_bin}, not {result.hard_bin}"
+    hard_bins = [table.get(result.soft_bin) for table in tables if table]
+    if hard_bins and result.hard_bin not in hard_bins:
+        return f"soft bin {result.soft_bin} belongs to hard bin {hard_bins[-1]}, not {result.hard_bin}"
     if stopped:
         return ""  # what stop_on_fail does to the flags is another promise
     if result.passed != (failing is None):
@@ -105,18 +108,47 @@ def _part_text(result: PartResult, hard_bins: Mapping[int, int], stopped: bool) 
 
 
 class _BinTables:
-    """Soft bin -> hard bin as the programs know it, from ``loadTest`` and ``sethbin``."""
+    """Soft bin -> hard bin as the program of each site knows it, from ``loadTest`` and the ``sethbin`` that it heard.
+
+    A table that changes while a device is tested may or may not be the one that it is binned by.
+    """
 
     def __init__(self, facts: Facts) -> None:
         self._changes = list(_changes(facts))
-        self._now: dict[int, int] = {}
+        self._launched = _seqs_by_site(facts.of_kind("launch"))
+        listening = (e for e in facts.of_kind("subscribe") if e.fields["topic_filter"] == facts.topics.program_cmd)
+        self._subscribed = _seqs_by_site(listening)
+        self._of_site: dict[str, tuple[list[int], list[Mapping[int, int]]]] = {}
 
-    def at(self, seq: int) -> Mapping[int, int]:
-        """The table when event ``seq`` happened; ask in order."""
-        while self._changes and self._changes[0][0] < seq:
-            _, fresh, table = self._changes.pop(0)
-            self._now = {**({} if fresh else self._now), **table}
-        return self._now
+    def during(self, site: str, first_seq: int, last_seq: int) -> Sequence[Mapping[int, int]]:
+        """The tables that held at ``site`` from event ``first_seq`` to ``last_seq``, the latest last."""
+        if site not in self._of_site:
+            self._of_site[site] = self._tables(site)
+        since, tables = self._of_site[site]
+        return tables[bisect_left(since, first_seq) - 1 : bisect_left(since, last_seq)]
+
+    def _tables(self, site: str) -> tuple[list[int], list[Mapping[int, int]]]:
+        since, tables = [0], [dict[int, int]()]
+        for seq, fresh, table in self._changes:
+            if fresh or self._hears(site, seq):
+                since.append(seq)
+                tables.append({**({} if fresh else tables[-1]), **table})
+        return since, list(tables)
+
+    def _hears(self, site: str, seq: int) -> bool:
+        """Whether the program of ``site`` had subscribed to commands since it was launched."""
+        launched, subscribed = self._launched.get(site, []), self._subscribed.get(site, [])
+        before, listened = bisect_left(launched, seq), bisect_left(subscribed, seq)
+        return listened > 0 and (before == 0 or subscribed[listened - 1] > launched[before - 1])
+
+
+def _seqs_by_site(events: Iterable[Event]) -> dict[str, list[int]]:
+    """Numbers of the events of programs (``program0``) and of their clients (``testapp.demo.0``), by site."""
+    found: dict[str, list[int]] = {}
+    for event in events:
+        site = event.actor.rpartition(".")[2].removeprefix("program")
+        found.setdefault(site, []).append(event.seq)
+    return found
 
 
 def _changes(facts: Facts) -> Iterator[tuple[int, bool, dict[int, int]]]:

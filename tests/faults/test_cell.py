@@ -115,6 +115,19 @@ def test_a_new_master_takes_the_lot_up_again(fly):
     assert flight.result.parts == 6
 
 
+CELL = {"sites": 2, "handler": {"index_time_s": 0.1}, "peripherals": {"Temperature": {"latency_s": 0.05}}}
+
+
+@pytest.mark.parametrize(
+    ("gone", "back"), [("master_restart", {"down": "1s"}), ("tcc_gone", {"for": "1s"})], ids=["master", "TCC"]
+)
+def test_who_is_gone_cannot_go_and_does_not_come_back_twice(fly, gone, back):
+    flight = fly({"every": "300ms", "count": 2, "do": {gone: back}}, cell={**CELL, "operator": {"resets": 3}})
+    assert [entry["missed"] for entry in flight.kinds("effect") if "missed" in entry] != []
+    assert flight.verdict("master states follow the table") == "holds"
+    assert flight.result.parts == 6
+
+
 def test_the_meter_s_journal_says_what_was_told_and_what_was_true(fly):
     flight = fly({"at": 0, "do": {"stuck": "meter", "asked": "VOUT", "value": 3.0}})
     told = [ask for ask in flight.kinds("ask") if "VOUT?" in ask["line"]]

@@ -37,6 +37,14 @@ SHAPES = {
             {"when": {"touchdown": 3}, "do": {"operator": {"parameter": {"name": "iq_1.vin", "value": 4.5}}}},
         ],
     },
+    "a bin moved while a device is tested": {
+        "devices": {"size": 8, "defects": "100%"},
+        "timeline": [
+            {"at": "100ms", "every": "50ms", "count": 40, "do": {"operator": {"bin": {"soft": soft, "hard": hard}}}}
+            for soft in (11, 12, 13, 14, 15)
+            for hard in (6, 7)
+        ],
+    },
     "a slow peripheral": {"cell": {"peripherals": {"Temperature": {"latency_s": 4.9}}}},
     "a crash and a reset": {"cell": {"operator": RESET}, "timeline": [{"when": {"part": 3}, "do": KILL}]},
     "a crash in testing and a reset": {
