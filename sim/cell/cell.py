@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,22 +40,28 @@ from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
 from drycell.sim.hooks import Device, PopulationRequest, Tester, registry
 from drycell.sim.kernel import NS_PER_S, Kernel, StuckError, ns
-from drycell.sim.lockstep import Lockstep, Settings
+from drycell.sim.lockstep import DebugWish, Lockstep, Settings
 from drycell.sim.scenario import Scenario
 
 Json = dict[str, Any]
 
+DONE = "the lot is done"
+STACKS = "stacks.txt"
+"""Where each real program stood when its cell ended before the lot did; beside the journal, for a person."""
 LINGER_S = 0.05
 """How long a cell goes on after its end was decided, so that the effects of the last cause are in the journal."""
 
 
 @dataclass(frozen=True, slots=True)
 class RealProgram:
-    """A program to be started in processes: interpreter, script and the (private) folder it runs in."""
+    """A program to be started in processes: interpreter, script, the (private) folder it runs in, and whose copy
+    that is. ``debug``: let a debugger into the program of one site."""
 
     python: Path
     script: str
     folder: Path
+    origin: Path
+    debug: DebugWish | None = None
 
 
 class Cell:
@@ -69,6 +75,7 @@ class Cell:
         run_dir: Path, sdk: SdkFile | None = None,
     ) -> None:  # fmt: skip
         self._scenario = scenario
+        self._run_dir = run_dir
         self._kernel = kernel
         self._job = job
         self._program = program
@@ -173,11 +180,19 @@ class Cell:
             lockstep=self.lockstep,
         )
 
-    def _environment(self) -> dict[str, str]:
-        """Where programs find their instruments and their tester."""
+    def _environment(self, site: str) -> dict[str, str]:
+        """Variables for the program of ``site``: where its instruments and its tester are, and its debugger."""
         told = {variable: self.instruments[name].address for variable, name in self._variables().items()}
         told |= self._bench.visa_environment() if self._bench else {}
-        return told | (self._bridge.environment() if self._bridge else {})
+        told |= self._bridge.environment() if self._bridge else {}
+        real, wish = self._real, self._debug
+        if real is not None and self.lockstep is not None and wish is not None and wish.site == int(site):
+            told |= self.lockstep.debugger(wish, [(real.origin, real.folder)])
+        return told
+
+    @property
+    def _debug(self) -> DebugWish | None:
+        return None if self._real is None else self._real.debug
 
     def _variables(self) -> dict[str, str]:
         """Environment variables of programs and the instrument that each leads to."""
@@ -189,6 +204,8 @@ class Cell:
         launcher = self._launcher
         assert launcher is not None
         settings = Settings(seed=self._scenario.seed, epoch_ns=round(self._scenario.epoch.timestamp()) * NS_PER_S)
+        if self._debug is not None:
+            settings = replace(settings, guard_s=None)
         return Lockstep(
             self._kernel,
             settings,
@@ -258,7 +275,7 @@ class Cell:
                 cell.handler.index_time_s if wafer is None else wafer.step_time_s,
                 0.0 if wafer is None else wafer.change_time_s,
             ),
-            on_done=lambda: self._end("the lot is done"),
+            on_done=lambda: self._end(DONE),
             on_error=self._soft_error,
             **common,
         )
@@ -334,7 +351,16 @@ class Cell:
         reason = await self._over
         await asyncio.sleep(LINGER_S)
         self._kernel.journal.record("end", "cell", reason=reason)
+        if reason != DONE:
+            self._keep_stacks()
         return reason
+
+    def _keep_stacks(self) -> None:
+        """A cell that did not come to its end: write down where every program stands, for a person."""
+        stacks = {} if self.lockstep is None else self.lockstep.stacks()
+        if stacks:
+            text = "\n".join(f"{name}\n{stack}\n" for name, stack in stacks.items())
+            (self._run_dir / STACKS).write_text(text, "utf-8")
 
     def _open_ports(self) -> None:
         """Tell real programs in virtual time which ports are the cell's."""
@@ -364,7 +390,7 @@ class Cell:
         self._kernel.later(
             ns(limits.virtual_s), lambda: self._give_up(f"the limit of {limits.virtual_s:g} simulated s")
         )
-        if limits.wall_s is not None:
+        if limits.wall_s is not None and self._debug is None:
             deadline, wall_s = time.monotonic() + limits.wall_s, limits.wall_s
 
             def look() -> None:

@@ -6,6 +6,7 @@ from drycell.sim import oracles
 from drycell.sim.broker.external import Address
 from drycell.sim.cell.sdk_files import sdk_path
 from drycell.sim.errors import DrycellError
+from drycell.sim.lockstep import DebugWish
 from drycell.sim.scenario import Scenario
 
 
@@ -39,3 +40,12 @@ def refuse_impossible(scenario: Scenario) -> None:
         )
     if scenario.program.path is None and scenario.program.definitions is None:
         raise DrycellError("the scenario names no program; set program.definitions, or program.path with --program")
+
+
+def refuse_debugging(scenario: Scenario, wish: DebugWish) -> None:
+    """Raises DrycellError when no debugger can be let into the program of that site."""
+    if scenario.rung != "process" or not scenario.effective_pace.is_virtual:
+        raise DrycellError("--debug stops the world at a breakpoint; it needs rung process and pace virtual")
+    if wish.site not in scenario.cell.sites:
+        raise DrycellError(f"--debug: the cell has no site {wish.site}; its sites are {list(scenario.cell.sites)}")
+    wish.check()

@@ -147,7 +147,7 @@ class ProcessPrograms:
         *,
         python: Path,
         topics: Topics,
-        environment: Callable[[], Mapping[str, str]],
+        environment: Callable[[str], Mapping[str, str]],
         lockstep: Lockstep | None = None,
     ) -> None:
         self._kernel = kernel
@@ -174,7 +174,7 @@ class ProcessPrograms:
             broker_port=self._broker.port,
             bin_table=params["bin_table"],
             script_args=params["testapp_script_args"],
-            extra_env={**self._environment(), **self._enrol(site)},
+            extra_env={**self._environment(site), **self._enrol(site)},
             aslr=self._lockstep is None,
         )
         record = self._kernel.journal.record

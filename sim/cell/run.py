@@ -13,7 +13,7 @@ import drycell
 from drycell.sim import oracles
 from drycell.sim.cell.cell import Cell, RealProgram
 from drycell.sim.cell.jobs import Job
-from drycell.sim.cell.possible import refuse_impossible
+from drycell.sim.cell.possible import refuse_debugging, refuse_impossible
 from drycell.sim.cell.preflight import examine, private_copy
 from drycell.sim.cell.program_model import ProgramModel, load_program_model
 from drycell.sim.cell.programs import RUN
@@ -24,6 +24,7 @@ from drycell.sim.cell.tally import tally
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel import Event, Kernel, StuckError
 from drycell.sim.kernel import journal as journals
+from drycell.sim.lockstep import DebugWish
 from drycell.sim.scenario import Scenario, identity
 from drycell.sim.suggest import did_you_mean
 
@@ -37,20 +38,24 @@ def run(
     *,
     observer: Observer | None = None,
     say: Callable[[str], None] = lambda _: None,
+    debug: DebugWish | None = None,
 ) -> RunResult:
     """Run ``scenario`` in ``run_dir`` (made when missing) and judge it.
 
-    ``observer`` sees every event as it happens; ``say`` gets a line before something slow. Raises DrycellError when
-    the run cannot be started; whatever was learnt until then stays in ``run_dir``.
+    ``observer`` sees every event as it happens; ``say`` gets a line before something slow; ``debug`` lets a debugger
+    into one program. Raises DrycellError when the run cannot be started; whatever was learnt until then stays in
+    ``run_dir``.
     """
     oracles.check_names(scenario.expect)
     refuse_impossible(scenario)
+    if debug is not None:
+        refuse_debugging(scenario, debug)
     pace = scenario.effective_pace
     run_dir.mkdir(parents=True, exist_ok=True)
     sdk = sdk_file(scenario)
     model = _model(scenario)
     _check_tests(scenario.program.tests, model, sdk)
-    real = _real(scenario, run_dir, say, sdk) if scenario.rung == "process" else None
+    real = _real(scenario, run_dir, say, sdk, debug) if scenario.rung == "process" else None
     job = _job(scenario, model, real, run_dir, sdk)
     kernel = Kernel(pace=pace, journal_path=run_dir / JOURNAL, scenario=identity(scenario), seed=scenario.seed)
     if observer is not None:
@@ -95,7 +100,13 @@ def _check_tests(chosen: Sequence[str], model: ProgramModel | None, sdk: SdkFile
             raise DrycellError(f"program.tests: the program has no test {name!r}; {did_you_mean(name, known)}")
 
 
-def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None], sdk: SdkFile | None) -> RealProgram:
+def _real(
+    scenario: Scenario,
+    run_dir: Path,
+    say: Callable[[str], None],
+    sdk: SdkFile | None,
+    debug: DebugWish | None,
+) -> RealProgram:
     program = scenario.program
     if sdk is not None:
         assert sdk.python is not None
@@ -111,7 +122,12 @@ def _real(scenario: Scenario, run_dir: Path, say: Callable[[str], None], sdk: Sd
         raise DrycellError("the scenario names no program: set program.path or program.definitions, or use --program")
     examined = examine(python, script)
     copy = private_copy(script, run_dir / "program")
-    return RealProgram(examined.python, copy.name, copy.parent)
+    if debug is not None:
+        say(
+            f"the program of site {debug.site} waits for a debugger at {debug.address} and the world with it; "
+            f"its files are in {copy.parent}"
+        )
+    return RealProgram(examined.python, copy.name, copy.parent, script.parent, debug)
 
 
 def _plain(scenario: Scenario, text: str) -> Path:

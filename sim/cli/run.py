@@ -20,6 +20,7 @@ from drycell.sim.cli.progress import watching
 from drycell.sim.cli.runner import Runner, simulated_cell
 from drycell.sim.cli.tables import print_run
 from drycell.sim.errors import DrycellError
+from drycell.sim.lockstep import DebugWish
 from drycell.sim.replay import Divergence, first_divergence
 from drycell.sim.runs import Run, RunStore
 from drycell.sim.scenario import Scenario, load
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     made = RunStore().new(scenario, arguments.scenario, out=arguments.out)
     try:
         with _terminable(), watching(scenario) as progress:
-            result = runner(scenario, made.path, observer=progress.take, say=talk)
+            result = runner(scenario, made.path, observer=progress.take, say=talk, debug=_debug(arguments.debug))
         made.finish(result)
         parted = _fly_again(arguments, scenario, runner, made) if arguments.twice else None
     except BaseException as error:
@@ -67,6 +68,16 @@ def run(arguments: argparse.Namespace) -> int:
         talk("\n".join(parted.sentences()))
         return max(result.exit_code, VIOLATED)
     return result.exit_code
+
+
+def _debug(text: str | None) -> DebugWish | None:
+    """``SITE`` or ``SITE:PORT``."""
+    if text is None:
+        return None
+    site, colon, port = text.partition(":")
+    if not site.isdecimal() or (colon and not (port.isdecimal() and 0 < int(port) < 65_536)):
+        raise UsageError(f"--debug {text!r} is no SITE or SITE:PORT; write for instance --debug 0 or --debug 0:5678")
+    return DebugWish(int(site), int(port)) if colon else DebugWish(int(site))
 
 
 def _fly_again(arguments: argparse.Namespace, scenario: Scenario, runner: Runner, made: Run) -> Divergence | None:

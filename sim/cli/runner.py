@@ -6,13 +6,15 @@ from typing import Protocol
 
 from drycell.sim.cell.result import RunResult
 from drycell.sim.kernel.journal import Event
+from drycell.sim.lockstep import DebugWish
 from drycell.sim.scenario import Scenario
 
 
 class Runner(Protocol):
     """Runs a scenario in ``run_dir`` and judges it.
 
-    ``observer`` sees every journal event as it is written; ``say`` gets a line before something slow.
+    ``observer`` sees every journal event as it is written; ``say`` gets a line before something slow;
+    ``debug`` lets a debugger into one program.
     """
 
     def __call__(
@@ -22,6 +24,7 @@ class Runner(Protocol):
         *,
         observer: Callable[[Event], None] | None = None,
         say: Callable[[str], None] = ...,
+        debug: DebugWish | None = None,
     ) -> RunResult: ...
 
 

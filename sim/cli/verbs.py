@@ -55,6 +55,7 @@ def _run(verbs: Verbs) -> None:
     parser.add_argument("--broker", metavar="URL", help="a broker that runs elsewhere, mqtt[s]://HOST:PORT")
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the scenario")
     parser.add_argument("--out", metavar="DIR", type=Path, help="run directory, instead of one in the store")
+    parser.add_argument("--debug", metavar="SITE[:PORT]", help="let a debugger into the program of this site")
     parser.add_argument("--twice", action="store_true", help="run it twice and fail where the journals part")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--junit", **_FILE, help="write the verdict as JUnit XML too")

@@ -1,5 +1,6 @@
 """Virtual time for real processes: the kernel side and the wire protocol."""
 
+from drycell.sim.lockstep.debugging import DebugWish
 from drycell.sim.lockstep.errors import (
     DeadlockError,
     HangError,
@@ -14,6 +15,7 @@ from drycell.sim.lockstep.settings import Finding, Settings
 
 __all__ = [
     "DeadlockError",
+    "DebugWish",
     "Finding",
     "HangError",
     "Lockstep",

@@ -16,13 +16,14 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from drycell.sim.inject.shim import wire
 from drycell.sim.kernel import Kernel
 from drycell.sim.lockstep import diagnose
+from drycell.sim.lockstep.debugging import DebugWish
 from drycell.sim.lockstep.errors import DeadlockError, LockstepError, ZenoError
 from drycell.sim.lockstep.gate import Gate
 from drycell.sim.lockstep.private import private_folder
@@ -91,6 +92,10 @@ class Lockstep:
         if self.settings.fix_addresses:
             variables["DRYCELL_FIX_ADDRESSES"] = "1"
         return variables
+
+    def debugger(self, wish: DebugWish, paths: Sequence[tuple[Path, Path]]) -> dict[str, str]:
+        """Variables that let a debugger into a program. ``paths``: (the user's folder, what runs instead)."""
+        return wish.environment(Path(self._folder.name), paths)
 
     def launched(self, name: str, pid: int) -> None:
         """Tell the pid of a process that was just started, so that its early end is noticed."""

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from . import baton, children, clocks, control, entropy, escapes, locks, names, polling, sockets
+from . import baton, children, clocks, control, debugger, entropy, escapes, locks, names, polling, sockets
 
 # Modules that keep references to what is replaced; a .pth file may have imported them before us.
 _KEEPERS = (
@@ -25,6 +25,9 @@ def _watched() -> list[tuple[str, object]]:
 def install() -> None:
     """Replace the C layer, report to the simulator and stop until it says RUN."""
     entropy.fix_addresses()
+    wish = os.environ.get(debugger.VARIABLE)
+    if wish:
+        debugger.keep()
     early = [name for name in _KEEPERS if name in sys.modules]
     for name in early:
         del sys.modules[name]
@@ -49,3 +52,7 @@ def install() -> None:
     control.offer_stacks()
     escapes.install({id(function): name for name, function in kept})
     control.first_run()
+    if wish:
+        import json
+
+        debugger.enter(json.loads(wish))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ARRIVAL_S = 20.0  # wall seconds after which announced bytes that do not arrive are an error
 BUFFER_BYTES = 8 * wire.WINDOW_BYTES
 _INET = (_socket.AF_INET, _socket.AF_INET6)
+_LOOPBACK = {_socket.AF_INET: "127.0.0.1", _socket.AF_INET6: "::1"}
+_HOMES = {"localhost", *_LOOPBACK.values()}
 _FIXED_OPTIONS = {(_socket.SOL_SOCKET, _socket.SO_SNDBUF), (_socket.SOL_SOCKET, _socket.SO_RCVBUF)}
 alone = False  # the kernel runs only this process
 wants_alone: list[baton.Strand] = []
@@ -154,6 +156,15 @@ class Socket(_socket.socket):
                 raise
             return error.errno
         return 0
+
+    def bind(self, address: Any, /) -> None:
+        """Never on a public address: what a program opens for others, a debug port perhaps, is open on loopback."""
+        home = _LOOPBACK.get(self.family)
+        if home is not None and str(address[0]) not in _HOMES:
+            said = ":".join(map(str, address[:2]))
+            links.report("outside", f"a port was to be opened at {said}; it is open on loopback only")
+            address = (home, *address[1:])
+        super().bind(address)
 
     def listen(self, *args: int) -> None:
         super().listen(*args)
