@@ -79,7 +79,7 @@ def _show_threads(threads: Any, program: Any) -> None:
         def __instancecheck__(cls, thing: object) -> bool:
             return type.__instancecheck__(cls, thing) or (cls is Thread and isinstance(thing, program.Thread))
 
-    class Thread(threads.Thread, metaclass=Kind):  # type: ignore[misc, name-defined]
+    class Thread(threads.Thread, metaclass=Kind):  # type: ignore[misc]
         pass
 
     class Active(dict):  # type: ignore[type-arg]
