@@ -9,32 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from drycell.plugins_sim.instruments.bench import Bench, make_bench
-from drycell.runtime.instruments.drivers import (
-    ElectronicLoadDriver,
-    MultimeterDriver,
-    PowerSupplyDriver,
-    ThermalChamberDriver,
-)
-from drycell.runtime.instruments.more_drivers import (
-    DigitizerDriver,
-    MagnetDriver,
-    SourceMeasureDriver,
-    SwitchMatrixDriver,
-)
-from drycell.runtime.instruments.scpi_driver import BaseDriver
+from drycell.runtime.instruments.by_name import DRIVERS
 from drycell.runtime.instruments.transports import TCPTransport, Transport
 from drycell.runtime.plugins.interfaces import Configurable
-
-INSTRUMENTS: Mapping[str, type[BaseDriver]] = {
-    "chamber": ThermalChamberDriver,
-    "psu": PowerSupplyDriver,
-    "dmm": MultimeterDriver,
-    "load": ElectronicLoadDriver,
-    "smu": SourceMeasureDriver,
-    "digitizer": DigitizerDriver,
-    "switch": SwitchMatrixDriver,
-    "magnet": MagnetDriver,
-}
 
 
 class BenchTransport(Transport):
@@ -141,6 +118,6 @@ class Table:
 
     def instrument(self, name: str) -> Any:
         """An object for the instrument ``name`` of the bench."""
-        driver = INSTRUMENTS[name]
+        driver = DRIVERS[name]
         made = type(driver.__name__, (_Configured, driver), {})
         return made(ChosenTransport(self.bench, name), check_errors=True)

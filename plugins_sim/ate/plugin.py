@@ -12,7 +12,7 @@ from drycell.plugins_sim.ate.actuators import MagneticField, Temperature
 from drycell.plugins_sim.ate.cache import PartCache
 from drycell.plugins_sim.ate.equipment import Handler, Prober
 from drycell.plugins_sim.ate.files import PinImporter, WaferMapExporter, WaferMapImporter
-from drycell.plugins_sim.ate.instruments import INSTRUMENTS, Table
+from drycell.plugins_sim.ate.instruments import Table
 from drycell.plugins_sim.testers.testers import (
     PARALLEL_TESTERS,
     ParallelTesterMaster,
@@ -20,6 +20,7 @@ from drycell.plugins_sim.testers.testers import (
     SingleTester,
     SingleTesterMaster,
 )
+from drycell.runtime.instruments.by_name import DRIVERS
 from drycell.runtime.plugins.errors import UnknownNameError
 from drycell.runtime.plugins.hookspec import hookimpl
 
@@ -42,7 +43,7 @@ class Plugin:
             "exporter": {"WaferMapExporter": ("Wafer map to a CSV file", WaferMapExporter)},
             "equipment": {"Handler": ("Simulated handler", Handler), "Prober": ("Simulated prober", Prober)},
             "devicepin importer": {"PinImporter": ("Pins from a CSV file", PinImporter)},
-            "instrument": {name: (f"Simulated {name}", _bound(table.instrument, name)) for name in INSTRUMENTS},
+            "instrument": {name: (f"Simulated {name}", _bound(table.instrument, name)) for name in DRIVERS},
             "actuator": {
                 "Temperature": ("Simulated chamber", lambda: Temperature(table.bench)),
                 "MagneticField": ("Simulated magnet", lambda: MagneticField(table.bench)),

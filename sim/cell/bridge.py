@@ -1,4 +1,4 @@
-"""The cell's end of the bridge (``sim/inject/bridge``): real programs reach the tester of the cell here.
+"""The cell's end of the bridge (``sim/inject/bridge``): real programs reach tester and instruments of the cell here.
 
 Rules: one object per connection; what a program sends is data, checked and limited; an answer comes when the cell has
 it, on the simulated clock; a connection that breaks takes its request with it.
@@ -7,7 +7,7 @@ it, on the simulated clock; a connection that breaks takes its request with it.
 import asyncio
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from drycell.sim.cell.listening import listening_socket
 from drycell.sim.cell.port import Port
@@ -20,10 +20,27 @@ CLIENT_LIMIT = 256
 LONGEST_S = 86_400
 BRIDGE = "DRYCELL_BRIDGE"
 Done = Callable[[Any], None]
+Failed = Callable[[BaseException], None]
+
+
+class Calls(Protocol):
+    """One object of a program."""
+
+    def methods(self) -> list[str]:
+        """What may be called."""
+
+    def call(self, method: str, arguments: list[Any], done: Done, failed: Failed) -> None:
+        """Begin a call; exactly one of ``done(value)`` and ``failed(error)`` ends it, at once or later.
+
+        Raises ValueError for what cannot be called so.
+        """
+
+    def close(self) -> None:
+        """The program is gone."""
 
 
 class CallsToTester:
-    """What a program may call at the tester. ``answer(value)`` is called once, at once or later."""
+    """What a program may call at the tester."""
 
     def __init__(self, port: Port, tester: Tester, sites: int) -> None:
         self._port = port
@@ -31,8 +48,12 @@ class CallsToTester:
         self._sites = sites
         self._asking: int | None = None
 
-    def call(self, method: str, arguments: list[Any], done: Done) -> None:
-        """Raises ValueError for what cannot be called so."""
+    def methods(self) -> list[str]:
+        """What may be called."""
+        return ["get_sites_count", "do_request", *self._plain]
+
+    def call(self, method: str, arguments: list[Any], done: Done, failed: Failed) -> None:
+        """Carry out a call; a request is answered when the site is released. Raises ValueError."""
         if method == "get_sites_count":
             done(self._sites)
             return
@@ -87,11 +108,19 @@ class CallsToTester:
 
 
 class Bridge:
-    """Serves objects on a free loopback port. ``testers``: the names that programs use, empty for all."""
+    """Serves objects on a free loopback port.
 
-    def __init__(self, port: Port, tester: Tester, sites: int, testers: tuple[str, ...]) -> None:
-        self._port = port
-        self._tester, self._sites, self._testers = tester, sites, testers
+    ``tester`` makes what a program may call at the tester, None without one; ``testers`` are the names that programs
+    use for it, empty for all. ``instruments``: name that programs use -> what makes such an object.
+    """
+
+    def __init__(
+        self,
+        tester: Callable[[], Calls] | None,
+        testers: tuple[str, ...],
+        instruments: Mapping[str, Callable[[], Calls]],
+    ) -> None:
+        self._tester, self._testers, self._instruments = tester, testers, instruments
         self._server: asyncio.Server | None = None
         self.clients: set[_Client] = set()
         self.tcp_port = 0
@@ -115,18 +144,20 @@ class Bridge:
         """What programs need to find it."""
         settings = {
             "address": f"127.0.0.1:{self.tcp_port}",
-            "testers": list(self._testers) or None,
-            "instruments": [],
+            "testers": [] if self._tester is None else list(self._testers) or None,
+            "instruments": list(self._instruments),
         }
         return {BRIDGE: json.dumps(settings), "PYTHONPATH": str(private_folder())}
 
-    def open(self, greeting: Mapping[str, Any]) -> CallsToTester:
+    def open(self, greeting: Mapping[str, Any]) -> Calls:
         """The object that a program wants. Raises ValueError for what there is not."""
         if greeting.get("bridge") != VERSION:
             raise ValueError(f"a bridge of version {greeting.get('bridge')!r} cannot be served; this is {VERSION}")
-        if greeting.get("kind") != "tester":
-            raise ValueError(f"there is no {greeting.get('kind')!r} here")
-        return CallsToTester(self._port, self._tester, self._sites)
+        name = str(greeting.get("name"))
+        make = self._tester if greeting.get("kind") == "tester" else self._instruments.get(name)
+        if greeting.get("kind") not in ("tester", "instrument") or make is None:
+            raise ValueError(f"there is no {greeting.get('kind')} {name!r} here")
+        return make()
 
 
 class _Client(asyncio.Protocol):
@@ -137,7 +168,7 @@ class _Client(asyncio.Protocol):
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
         self._buffer = bytearray()
-        self._calls: CallsToTester | None = None
+        self._calls: Calls | None = None
 
     def abort(self) -> None:
         """Break the connection."""
@@ -173,16 +204,21 @@ class _Client(asyncio.Protocol):
                 raise ValueError("a question is a JSON object")
             if self._calls is None:
                 self._calls = self._bridge.open(question)
-                self._say({"value": None})
+                self._say({"value": self._calls.methods()})
                 return
             arguments = question.get("arguments")
             if not isinstance(arguments, list):
                 raise ValueError("arguments are a list")
-            self._calls.call(str(question.get("call")), arguments, lambda value: self._say({"value": value}))
+            self._calls.call(
+                str(question.get("call")), arguments, lambda value: self._say({"value": value}), self._fail
+            )
         except (ValueError, RecursionError) as error:
             self._fail(error)
 
-    def _fail(self, error: Exception) -> None:
+    def _answer(self, value: Any) -> None:
+        self._say({"value": value})
+
+    def _fail(self, error: BaseException) -> None:
         self._say({"error": {"type": type(error).__name__, "text": str(error)}})
 
     def _say(self, answer: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from drycell.runtime.program.sequencer import Launch
 from drycell.sim.broker import AnyBroker, Broker, ExternalBroker
 from drycell.sim.cell.base_master import BaseMaster
 from drycell.sim.cell.bench import CellBench
-from drycell.sim.cell.bridge import Bridge
+from drycell.sim.cell.bridge import Bridge, CallsToTester
 from drycell.sim.cell.control import Control, Programs
 from drycell.sim.cell.handler import Handler, Motion
+from drycell.sim.cell.instrument_calls import InstrumentCalls
 from drycell.sim.cell.instruments import InstrumentServer
 from drycell.sim.cell.jobs import Job
 from drycell.sim.cell.launcher import Launcher
@@ -38,10 +40,12 @@ from drycell.sim.cell.stdf_file import StdfFile
 from drycell.sim.cell.tcc import Deed, Peripheral, TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
+from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import Device, PopulationRequest, Tester, registry
 from drycell.sim.kernel import NS_PER_S, Kernel, StuckError, ns
 from drycell.sim.lockstep import DebugWish, Lockstep, Settings
 from drycell.sim.scenario import Scenario
+from drycell.sim.suggest import did_you_mean
 
 Json = dict[str, Any]
 
@@ -115,12 +119,10 @@ class Cell:
         self.hindered = HinderedPrograms(kernel, self.programs)
         self._hands = Hands(self, kernel, self._broker, self._topics, self._seams)
         self._make_peers()
-        self._bridge: Bridge | None = None
         if self._tester is not None:
-            assert cell.tester is not None
             Releases(self._port("master"), self._topics, self._tester).start()
-            if real is not None:
-                self._bridge = Bridge(self._port("tester"), self._tester, max(cell.sites) + 1, cell.tester.names)
+        self._check_plugin_instruments()
+        self._bridge = self._make_bridge() if real is not None else None
 
     @property
     def deterministic(self) -> bool:
@@ -145,6 +147,30 @@ class Cell:
         record = self._kernel.journal.record
         tester.on_call = lambda call, site: record("tester", "tester", call=call, site=site)
         return tester
+
+    def _check_plugin_instruments(self) -> None:
+        named = self._scenario.plugin_instruments.values()
+        unknown = next((name for name in named if name not in self.instruments), None)
+        if unknown is not None:
+            advice = did_you_mean(unknown, self.instruments)
+            raise DrycellError(f"plugin_instruments: there is no instrument {unknown!r}; {advice}")
+
+    def _make_bridge(self) -> Bridge | None:
+        """What real programs find behind the names of their plugins."""
+        wanted, tester, named = self._scenario.cell.tester, self._tester, self._scenario.plugin_instruments
+        if wanted is None and not named:
+            return None
+        port, sites = self._port("tester"), max(self._scenario.cell.sites) + 1
+        return Bridge(
+            None if tester is None else lambda: CallsToTester(port, tester, sites),
+            () if wanted is None else wanted.names,
+            {name: partial(self._calls_to, instrument) for name, instrument in named.items()},
+        )
+
+    def _calls_to(self, instrument: str) -> InstrumentCalls:
+        return InstrumentCalls(
+            self._kernel, instrument, self.instruments[instrument].put, self._kernel.journal.record
+        )
 
     def _device_at(self, site: int) -> Device | None:
         number = self._head.device_number(site)

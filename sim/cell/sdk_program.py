@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from drycell.runtime.instruments.errors import InstrumentError, NotConnectedError
 from drycell.runtime.instruments.transports import Transport
 from drycell.runtime.program import ProgramError
 from drycell.runtime.program.launch import REFUSED
@@ -14,14 +13,12 @@ from drycell.runtime.program.world import Heard, Link
 from drycell.runtime.protocol.dialect import Dialect
 from drycell.sim.broker import AnyBroker, MemoryClient, Message, Will
 from drycell.sim.cell.greenlets import Fiber
-from drycell.sim.cell.line_server import Answers
-from drycell.sim.cell.modelled_program import INSTRUMENT_TIMEOUT_S, RECONNECT_S, STARTUP_S
+from drycell.sim.cell.line_transport import LineTransport, Put
+from drycell.sim.cell.modelled_program import RECONNECT_S, STARTUP_S
 from drycell.sim.kernel import NS_PER_S, Kernel, ns
 
 FAREWELL_S = 10.0
 """How long a program that ends waits for the broker to take its last messages."""
-Put = Callable[[str, Callable[[Answers], None]], None]
-"""Hand a line to an instrument and be told what it answers when it does."""
 
 
 class SdkProgram:
@@ -153,7 +150,7 @@ class _Simulation:
         if variable not in self._instruments:
             known = ", ".join(sorted(self._instruments)) or "none"
             raise ProgramError(f"instrument {name} has no address; the scenario's instruments have {known}")
-        return _Line(name, self._instruments[variable], self)
+        return LineTransport(name, self._instruments[variable], self)
 
     @property
     def now_ns(self) -> int:
@@ -240,61 +237,3 @@ class _Simulation:
         assert self._client is not None
         topic, payload = self._unfinished[number]
         self._client.publish(topic, payload, 2, taken)
-
-
-class _Line(Transport):
-    """An instrument of the cell, asked without a socket."""
-
-    def __init__(self, name: str, put: Put, world: _Simulation) -> None:
-        self._name = name
-        self._put = put
-        self._world = world
-        self._answers: deque[tuple[int, str]] = deque()  # instant at which it arrives, text
-        self._connection = 0  # what was asked before the last timeout or disconnection is answered to nobody
-        self._open = False
-
-    @property
-    def is_connected(self) -> bool:
-        return self._open
-
-    def connect(self) -> None:
-        self._open = True
-
-    def disconnect(self) -> None:
-        self._open = False
-        self._start_anew()
-
-    def write(self, command: str) -> None:
-        if not self._open:
-            raise NotConnectedError(f"instrument {self._name} is not connected; call connect() first")
-        connection = self._connection
-        self._put(command, lambda answers: self._told(connection, answers))
-
-    def _told(self, connection: int, answers: Answers) -> None:
-        if isinstance(answers, str):
-            answers = [(0, answers)] if answers else []
-        if answers and connection == self._connection:
-            now_ns = self._world.now_ns
-            self._answers.extend((now_ns + delay_ns, text) for delay_ns, text in sorted(answers))
-            self._world.tell()
-
-    def _start_anew(self) -> None:
-        self._connection += 1
-        self._answers.clear()
-
-    def read(self, timeout: float | None = None) -> str:
-        wait_s = INSTRUMENT_TIMEOUT_S if timeout is None else timeout
-        until_ns = self._world.now_ns + ns(wait_s)
-        self._world.wait_until(until_ns, lambda: bool(self._answers))
-        due_ns, text = self._answers.popleft() if self._answers else (until_ns, "")
-        self._world.wait_until(min(due_ns, until_ns))
-        if due_ns >= until_ns:
-            self._start_anew()  # an answer that comes too late is none to the next question
-            raise TimeoutError(f"instrument {self._name} did not answer within {wait_s:g} s")
-        return text.strip()
-
-    def read_block(self, timeout: float | None = None) -> bytes:
-        text = self.read(timeout)
-        if text[:1] != "#" or not text[1:2].isdigit():
-            raise InstrumentError(f"instrument {self._name} answered {text[:20]!r} where a block should begin")
-        return text[2 + int(text[1]) :].encode("latin-1")

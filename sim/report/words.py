@@ -176,6 +176,7 @@ _TELLERS: Mapping[str, Callable[[Fields], str]] = {
     "trigger": lambda f: f"trigger of test {f['test']} ({f['cause']})",
     "tester": lambda f: f"site {f['site']}: {f['call'].replace('_', ' ')}",
     "release": lambda f: f"releases {_sites(f['sites'])}",
+    "configure": lambda f: _detailed(f, "is configured", ("values",)),
     "lot": lambda f: f"lot {f['lot']} unloaded: {f['devices']} devices in {f['touchdowns']} touchdowns",
     "end": lambda f: f"the run ends: {f['reason']}",
 }

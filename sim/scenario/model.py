@@ -388,6 +388,9 @@ class Scenario(Section):
     """Simulated instruments by name."""
     bench: Bench | None = None
     """A bench of SCPI instruments around the devices of the lot; null: none."""
+    plugin_instruments: Mapping[Text, Text] = {}
+    """Names by which a real program asks its plugin manager for instruments, and the instrument that is there:
+    ``{"Lab.Meter": dmm}``; instruments of the bench count too."""
     hosts: Mapping[Text, Text] = {}
     """Addresses built into the program, ``host:port`` (or ``host`` for every port), and the instrument that is there:
     ``{"192.168.0.5:5025": meter}``; instruments of the bench count too. For real programs in virtual time."""

@@ -191,7 +191,8 @@ class Conversation:
 
     def run(self) -> list[dict[str, Any]]:
         port = _Port(self.kernel)
-        bridge = Bridge(port, registry().tester("parallel", 2), 2, ())  # type: ignore[arg-type]
+        tester = registry().tester("parallel", 2)
+        bridge = Bridge(lambda: CallsToTester(port, tester, 2), (), {})  # type: ignore[arg-type]
         try:
             self.kernel.run(self._talk(bridge))
         finally:
@@ -251,7 +252,7 @@ def test_the_bridge_answers_every_line_and_believes_none() -> None:
     ("line", "reason"),
     [
         (b'{"bridge": 2, "kind": "tester"}\n', "version 2"),
-        (b'{"bridge": 1, "kind": "laser"}\n', "no 'laser'"),
+        (b'{"bridge": 1, "kind": "laser"}\n', "no laser"),
         (b"x" * (LINE_LIMIT + 1), "longer than"),
     ],
     ids=["version", "kind", "length"],
@@ -265,7 +266,7 @@ def test_a_broken_connection_takes_its_request_with_it() -> None:
     kernel = Kernel()
     tester = registry().tester("parallel", 2)
     made = CallsToTester(_Port(kernel), tester, 2)  # type: ignore[arg-type]
-    made.call("do_request", [1, 100], lambda value: None)
+    made.call("do_request", [1, 100], lambda value: None, lambda error: None)
     assert list(tester.asking) == [1]
     made.close()
     assert list(tester.asking) == []

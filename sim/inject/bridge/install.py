@@ -49,7 +49,12 @@ def _makers(settings: dict[str, Any]) -> dict[str, Callable[..., Any]]:
             return objects.Tester(address, tester_name, logger)
         return None
 
-    return {"get_tester": tester}
+    def instrument(instrument_name: str = "", logger: Any = None, **_: Any) -> Any:
+        if instrument_name in settings["instruments"]:
+            return objects.Instrument(address, instrument_name, logger)
+        return None
+
+    return {"get_tester": tester, "get_instrument": instrument, "get_instrument_proxy": instrument}
 
 
 def _patch(pluggy: Any, bridged: Callable[[], dict[str, Callable[..., Any]]]) -> None:

@@ -65,3 +65,22 @@ class Tester:
         if self._link is None:
             self._link = Link(self._address, "tester", self._name)
         return self._link.call(method, *arguments)
+
+
+class Instrument:
+    """An instrument of the cell: its driver's methods, carried out there. Making it connects to nothing."""
+
+    def __init__(self, address: str, name: str, logger: Any = None) -> None:
+        self.logger = logger
+        self._address, self._name = address, name
+        self._link: Link | None = None
+
+    def __getattr__(self, method: str) -> Any:
+        if method.startswith("_"):
+            raise AttributeError(method)
+        if self._link is None:
+            self._link = Link(self._address, "instrument", self._name)
+        link = self._link
+        if method not in link.described:
+            raise AttributeError(f"{self._name} has no {method}; it has {', '.join(link.described)}")
+        return lambda *arguments: link.call(method, *arguments)
