@@ -9,7 +9,7 @@ from drycell.sim.errors import DrycellError
 LINE_LIMIT_BYTES = 24 * 1024 * 1024
 """The largest message of the broker (16 MiB) in Base64, with its frame."""
 
-WHOLE_LIMIT_BYTES = 64 * 1024 * 1024
+WHOLE_LIMIT_BYTES = 16 * 1024 * 1024
 """Formats that can only be read as a whole are refused beyond this; all others are read as a stream."""
 
 

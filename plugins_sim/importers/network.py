@@ -1,0 +1,187 @@
+"""Network captures as recordings: the MQTT and SCPI connections in a pcap or pcapng file.
+
+A connection is MQTT when its first bytes are a CONNECT, or when one end is port 1883; it is SCPI when one end is
+port 5025. All others are left alone, and encrypted ones are told as such. Everything else is in ``pcap`` and
+``tcp``.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from drycell.plugins_sim.importers.pcap import MAGICS, frames
+from drycell.plugins_sim.importers.tcp import Hole, Segment, Stream, segment_of
+from drycell.plugins_sim.importers.text import Timed, recording
+from drycell.sim.replay.conversation import Conversation
+from drycell.sim.replay.recording import Direction, Entry, Gap, Recording
+
+MQTT_PORT, MQTT_TLS_PORT, SCPI_PORT = 1883, 8883, 5025
+_MOST_CONNECTIONS = 4096
+_ACK, _RST = 16, 4
+_MESSAGE_LIMIT_BYTES = 1024 * 1024
+_CONNECT = b"\x00\x04MQTT"
+
+
+class NetworkReader:
+    """See the module."""
+
+    def sniff(self, head: bytes) -> int:
+        """The magic numbers of both formats."""
+        return 3 if head.startswith(MAGICS) else 0
+
+    def read(self, path: Path) -> Recording:
+        """Raises DrycellError when there is neither MQTT nor SCPI in it."""
+        return recording("network capture", path, lambda: _Pass(path).items())
+
+
+class _Pass:
+    """One pass over a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connections: dict[tuple[str, str], _Connection] = {}
+
+    def items(self) -> Iterator[Timed]:
+        now_ns = 0
+        for frame in frames(self._path):
+            if isinstance(frame, Gap):
+                yield frame
+                continue
+            now_ns = frame.at_ns
+            segment = segment_of(frame)
+            if segment is not None:
+                yield from _at(now_ns, self._segment(segment, now_ns))
+        for connection in self._connections.values():
+            yield from _at(now_ns, connection.finish("the capture ends", ended=False))
+
+    def _segment(self, segment: Segment, at_ns: int) -> Iterator[Entry | Gap]:
+        key = min(segment.source, segment.target), max(segment.source, segment.target)
+        known = self._connections.get(key)
+        if known is not None and segment.opens and not segment.flags & _ACK:
+            yield from known.finish("opened anew")
+            known = None
+        if known is None:
+            if len(self._connections) >= _MOST_CONNECTIONS:
+                oldest = next(iter(self._connections))
+                yield from self._connections.pop(oldest).finish("too many connections at once")
+            known = self._connections[key] = _Connection()
+        yield from known.take(segment, at_ns)
+        if known.over:
+            del self._connections[key]
+
+
+def _at(at_ns: int, items: Iterator[Entry | Gap]) -> Iterator[Timed]:
+    return (item if isinstance(item, Gap) else (at_ns, item) for item in items)
+
+
+class _Connection:
+    """Both streams of a connection, and what is spoken on it once that is known."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, Stream] = {}
+        self._spoken: _Mqtt | _Scpi | _Other | None = None
+        self._closed: set[str] = set()
+        self._cause = "closed"
+        self.over = False
+
+    def take(self, segment: Segment, at_ns: int) -> Iterator[Entry | Gap]:
+        if isinstance(self._spoken, _Other):
+            return
+        stream = self._streams.setdefault(segment.source, Stream())
+        if segment.opens:
+            stream.open(segment.sequence)
+        for piece in stream.take(segment, at_ns):
+            yield from self._told(segment, piece)
+        if segment.ends:
+            self._closed.add(segment.source)
+            self._cause = "reset" if segment.flags & _RST else "closed"
+        if self._closed and (self._cause == "reset" or len(self._closed) == 2) and not self._waits():
+            yield from self.finish(self._cause)
+
+    def finish(self, cause: str, *, ended: bool = True) -> Iterator[Entry | Gap]:
+        """Nothing more will come; ``ended``: because the connection is over, not because the file is."""
+        self.over = True
+        if self._spoken is not None:
+            for source, stream in self._streams.items():
+                for piece in stream.rest():
+                    yield from self._spoken.hear(source, piece)
+            if ended:
+                yield from self._spoken.end(cause)
+
+    def _waits(self) -> bool:
+        return any(stream.waits for stream in self._streams.values())
+
+    def _told(self, segment: Segment, piece: bytes | Hole) -> Iterator[Entry | Gap]:
+        if self._spoken is None:
+            self._spoken = _language(segment, piece)
+            if isinstance(self._spoken, _Other):
+                self._streams.clear()
+        yield from self._spoken.hear(segment.source, piece)
+
+
+def _language(segment: Segment, piece: bytes | Hole) -> "_Mqtt | _Scpi | _Other":
+    ports = {int(place.rpartition(":")[2]): place for place in (segment.target, segment.source)}
+    if MQTT_PORT in ports:
+        return _Mqtt(segment, ports[MQTT_PORT])
+    if SCPI_PORT in ports:
+        return _Scpi(ports[SCPI_PORT])
+    if isinstance(piece, bytes) and piece[:1] == b"\x10" and _CONNECT in piece[2:11]:
+        return _Mqtt(segment, segment.target)
+    return _Other(encrypted=MQTT_TLS_PORT in ports)
+
+
+class _Mqtt:
+    """MQTT with the broker at ``broker``."""
+
+    def __init__(self, segment: Segment, broker: str) -> None:
+        self._broker = broker
+        self._conversation = Conversation(segment.source if segment.source != broker else segment.target)
+
+    def hear(self, source: str, piece: bytes | Hole) -> Iterator[Entry | Gap]:
+        direction: Direction = "out" if source == self._broker else "in"
+        if isinstance(piece, Hole):
+            yield self._conversation.lose(direction, piece.size, "segments are missing in the capture")
+        else:
+            yield from self._conversation.feed(direction, piece, 0)
+
+    def end(self, cause: str) -> Iterator[Entry | Gap]:
+        return self._conversation.end(0, cause)
+
+
+class _Scpi:
+    """Lines to and from the instrument at ``instrument``."""
+
+    def __init__(self, instrument: str) -> None:
+        self._instrument = instrument
+        self._held = {"in": b"", "out": b""}
+
+    def hear(self, source: str, piece: bytes | Hole) -> Iterator[Entry | Gap]:
+        direction: Direction = "out" if source == self._instrument else "in"
+        if isinstance(piece, Hole):
+            self._held[direction] = b""
+            yield Gap(self._instrument, "segments are missing in the capture", piece.size)
+            return
+        *whole, rest = (self._held[direction] + piece).split(b"\n")
+        for line in whole:
+            yield Entry(0, "scpi", None, self._instrument, line.rstrip(b"\r"), direction=direction)
+        if len(rest) > _MESSAGE_LIMIT_BYTES:
+            yield Gap(self._instrument, "no end of a message", len(rest))
+            rest = b""
+        self._held[direction] = rest
+
+    def end(self, cause: str) -> Iterator[Entry | Gap]:
+        return iter(())
+
+
+class _Other:
+    """Something else; told once if it could be MQTT that is encrypted."""
+
+    def __init__(self, *, encrypted: bool) -> None:
+        self._encrypted = encrypted
+
+    def hear(self, source: str, piece: bytes | Hole) -> Iterator[Entry | Gap]:
+        if self._encrypted:
+            self._encrypted = False
+            yield Gap(source, "the connection is encrypted; capture it with drycell capture instead")
+
+    def end(self, cause: str) -> Iterator[Entry | Gap]:
+        return iter(())

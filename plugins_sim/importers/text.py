@@ -1,0 +1,87 @@
+"""What the readers of text share: payloads, times, and lines that are no message."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from drycell.sim.errors import DrycellError
+from drycell.sim.replay.lines import Line
+from drycell.sim.replay.recording import Entry, Gap, Recording
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_SECOND, _LAST_SECOND = 10**8, 10**10
+"""Between these a number is taken for seconds since 1970; a thousand times more for milliseconds, and so on."""
+_TRIED = 10_000
+
+Timed = tuple[int | None, Entry] | Gap
+"""An entry with its time in ns since 1970, None when its source does not tell; or a gap."""
+
+
+def recording(format: str, path: Path, items: Callable[[], Iterator[Timed]]) -> Recording:
+    """The recording of ``items``. Raises DrycellError when its beginning holds no entry at all."""
+    begin = list(islice(items(), _TRIED))
+    entries = [item for item in begin if not isinstance(item, Gap)]
+    if not entries:
+        gap = next((f"; {item.sentence()}" for item in begin if isinstance(item, Gap)), "")
+        raise DrycellError(f"{path} holds nothing that {format} can read{gap}")
+    start_ns = next((at_ns for at_ns, _ in entries if at_ns is not None), None)
+    return Recording(format, path.name, lambda: _since(start_ns or 0, items()), start_unix_ns=start_ns)
+
+
+def _since(start_ns: int, items: Iterator[Timed]) -> Iterator[Entry | Gap]:
+    """Entries with relative times; one without a time happens with the one before it."""
+    now_ns = 0
+    for item in items:
+        if isinstance(item, Gap):
+            yield item
+        else:
+            at_ns, entry = item
+            now_ns = now_ns if at_ns is None else at_ns - start_ns
+            yield replace(entry, t_ns=now_ns)
+
+
+def unusable(line: Line, why: str) -> Gap:
+    """A line that could not be read."""
+    return Gap(f"line {line.number}", why, line.size)
+
+
+def payload_of(value: Any) -> bytes:
+    """A payload as its tool wrote it: text, or a JSON value that the tool had unpacked."""
+    if value is None:
+        return b""
+    return value.encode() if isinstance(value, str) else json.dumps(value, separators=(",", ":")).encode()
+
+
+def unix_ns(value: Any) -> int | None:
+    """Nanoseconds since 1970 from a number of s, ms, us or ns, or from an ISO 8601 time; None when it is neither.
+
+    A time without a zone is taken as UTC, so that equal files give equal recordings on all machines.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = Decimal(value.strip()) if isinstance(value, str) else Decimal(repr(value))
+    except InvalidOperation:
+        return _from_iso(str(value))
+    for exponent in (9, 6, 3, 0):
+        if number.is_finite() and _FIRST_SECOND <= number.scaleb(exponent - 9) < _LAST_SECOND:
+            return int(number.scaleb(exponent))
+    return None
+
+
+def _from_iso(text: str) -> int | None:
+    text = text.strip()
+    if len(text) == 23 and text[19] == ":":
+        text = f"{text[:19]}.{text[20:]}"  # MQTTX: 2026-11-21 09:15:02:123
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
