@@ -69,7 +69,11 @@ def unix_ns(value: Any) -> int | None:
     except InvalidOperation:
         return _from_iso(str(value))
     for exponent in (9, 6, 3, 0):
-        if number.is_finite() and _FIRST_SECOND <= number.scaleb(exponent - 9) < _LAST_SECOND:
+        if (
+            number.is_finite()
+            and number.adjusted() < 24
+            and _FIRST_SECOND <= number.scaleb(exponent - 9) < _LAST_SECOND
+        ):
             return int(number.scaleb(exponent))
     return None
 
