@@ -12,11 +12,13 @@ from drycell.plugins_sim.importers.network import NetworkReader
 from drycell.plugins_sim.importers.program_log import ProgramLogReader
 from drycell.plugins_sim.importers.stdf_file import StdfReader
 from drycell.plugins_sim.importers.table import TableReader
+from drycell.sim.replay.of_journal import JournalReader
 from drycell.sim.replay.recording import Reader
 from drycell.sim.replay.stored import StoredReader
 
 READERS: Mapping[str, Reader] = {
     "capture": StoredReader(),
+    "journal": JournalReader(),
     "pcap": NetworkReader(),
     "mosquitto": TextReader(),
     "jsonl": JsonReader(),

@@ -94,10 +94,18 @@ def read(path: Path) -> Iterator[Event]:
             if not line.endswith(b"\n"):
                 return
             try:
-                data = orjson.loads(line)
-                yield Event(data.pop("seq"), data.pop("t_ns"), data.pop("actor"), data.pop("kind"), data)
-            except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-                raise DrycellError(f"{path}, line {number}: not an event of a journal ({error})") from None
+                yield event_of(line)
+            except ValueError as error:
+                raise DrycellError(f"{path}, line {number}: {error}") from None
+
+
+def event_of(line: bytes) -> Event:
+    """The event of one line. Raises ValueError when it is none."""
+    try:
+        data = orjson.loads(line)
+        return Event(data.pop("seq"), data.pop("t_ns"), data.pop("actor"), data.pop("kind"), data)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an event of a journal ({error})") from None
 
 
 def read_header(path: Path) -> dict[str, Any]:

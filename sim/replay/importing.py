@@ -6,6 +6,7 @@ from pathlib import Path
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import registry
 from drycell.sim.replay.lines import head
+from drycell.sim.replay.of_journal import JOURNAL
 from drycell.sim.replay.recording import Reader, Recording
 from drycell.sim.replay.stored import segments
 from drycell.sim.suggest import did_you_mean
@@ -14,7 +15,7 @@ HEAD_BYTES = 64 * 1024
 
 
 def open_recording(path: Path, format: str | None = None) -> Recording:
-    """The recording in ``path``: a file, or a folder that ``drycell capture`` wrote.
+    """The recording in ``path``: a file, a folder that ``drycell capture`` wrote, or a run directory.
 
     ``format`` names the reader; without it the one that fits the first bytes best is taken. Raises DrycellError when
     the file cannot be read, when no reader fits, when several fit equally well, or when the format is unknown.
@@ -28,10 +29,7 @@ def open_recording(path: Path, format: str | None = None) -> Recording:
 
 
 def _fitting(path: Path, readers: Mapping[str, Reader]) -> str:
-    files = segments(path)
-    if not files:
-        raise DrycellError(f"{path} is a folder without a recording; name a file, or what drycell capture wrote")
-    first = head(files[0], HEAD_BYTES)
+    first = head(_first_file(path), HEAD_BYTES)
     if not first:
         raise DrycellError(f"{path} is empty")
     fits = {name: fit for name, reader in readers.items() if (fit := reader.sniff(first))}
@@ -41,3 +39,12 @@ def _fitting(path: Path, readers: Mapping[str, Reader]) -> str:
     if len(best) > 1:
         raise DrycellError(f"{path} could be {' or '.join(best)}; say which with --as")
     return best[0]
+
+
+def _first_file(path: Path) -> Path:
+    file = next(iter(segments(path)), path / JOURNAL)
+    if path.is_dir() and not file.exists():
+        raise DrycellError(
+            f"{path} is a folder without a recording; name a file, a run, or what drycell capture wrote"
+        )
+    return file

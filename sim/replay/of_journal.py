@@ -1,11 +1,13 @@
 """The journal of a run as a recording: what an observer beside its broker could have written down."""
 
-from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from drycell.sim.kernel.journal import Event, read, read_header
+from drycell.sim.kernel.journal import event_of, read_header
+from drycell.sim.replay.lines import lines
 from drycell.sim.replay.recording import Entry, Gap, Recording
+from drycell.sim.replay.stored import entry_of
 
 JOURNAL = "journal.jsonl"
 
@@ -25,49 +27,52 @@ class JournalReader:
 
 
 def _items(file: Path) -> Iterator[Entry | Gap]:
-    for event in read(file):
-        entry = _ENTRIES.get(event.kind)
-        if entry is not None:
-            yield entry(event)
+    for line in lines(file):
+        if line.number == 1:
+            continue
+        try:
+            event = event_of(line.data)
+            fields_of = _FIELDS.get(event.kind)
+            if fields_of is not None:
+                yield entry_of({"t_ns": event.t_ns, "client": event.actor, **fields_of(event.fields)})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            yield Gap(f"line {line.number}", f"no event of a journal ({type(error).__name__})", line.size)
 
 
-def _connect(event: Event) -> Entry:
-    fields = event.fields
+def _connect(fields: Mapping[str, Any]) -> dict[str, Any]:
     detail = {key: fields[key] for key in ("clean", "keepalive_s", "session_present") if key in fields}
     if "will_topic" in fields:
-        detail["will"] = {
-            "topic": fields["will_topic"], "qos": fields["will_qos"], "retain": fields["will_retain"], "payload": "",
-        }  # fmt: skip
-    return Entry(event.t_ns, "connect", event.actor, detail=detail)
+        detail["will"] = {key: fields[f"will_{key}"] for key in ("topic", "qos", "retain")}
+    return {"kind": "connect", "detail": detail}
 
 
-def _disconnect(event: Event) -> Entry:
-    return Entry(event.t_ns, "disconnect", event.actor, detail={"cause": event.fields.get("cause", "closed")})
+def _disconnect(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"kind": "disconnect", "detail": {"cause": fields.get("cause", "closed")}}
 
 
-def _subscribe(event: Event) -> Entry:
-    filters = [[event.fields["topic_filter"], event.fields["qos"]]]
-    return Entry(event.t_ns, "subscribe", event.actor, detail={"filters": filters})
+def _subscribe(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"kind": "subscribe", "detail": {"filters": [[fields["topic_filter"], fields["qos"]]]}}
 
 
-def _unsubscribe(event: Event) -> Entry:
-    return Entry(event.t_ns, "unsubscribe", event.actor, detail={"filters": [event.fields["topic_filter"]]})
+def _unsubscribe(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {"kind": "unsubscribe", "detail": {"filters": [fields["topic_filter"]]}}
 
 
-def _publish(event: Event) -> Entry:
-    fields = event.fields
-    packed = fields.get("payload_b64")
-    payload = b64decode(packed) if packed is not None else fields.get("payload", "").encode()
-    detail = {"will": True} if fields.get("will") else {}
-    return Entry(
-        event.t_ns, "publish", event.actor, fields["topic"], payload, fields["qos"], fields["retain"], detail=detail
-    )
+def _publish(fields: Mapping[str, Any]) -> dict[str, Any]:
+    same = {key: fields[key] for key in ("qos", "retain", "payload", "payload_b64") if key in fields}
+    return {
+        "kind": "publish",
+        "topic": fields["topic"],
+        "detail": {"will": True} if fields.get("will") else {},
+        **same,
+    }
 
 
-_ENTRIES: Mapping[str, Callable[[Event], Entry]] = {
+_FIELDS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "connect": _connect,
     "disconnect": _disconnect,
     "subscribe": _subscribe,
     "unsubscribe": _unsubscribe,
     "message": _publish,
 }
+"""What is stored of an event, by its kind; all other events are not seen on the wire."""

@@ -6,7 +6,7 @@ in the order of their names, is one recording.
 """
 
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def _item(line: Line, name: str, shift_ns: int) -> Entry | Gap:
         return Gap(where, "the line has no end, or is too long", line.size)
     try:
         data = orjson.loads(line.data)
-        return _gap(data["gap"]) if "gap" in data else _entry(data, shift_ns)
+        return _gap(data["gap"]) if "gap" in data else entry_of(data, shift_ns)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Gap(where, f"no entry of a recording ({type(error).__name__})", line.size)
 
@@ -130,7 +130,8 @@ def _gap(data: Mapping[str, Any]) -> Gap:
     return Gap(str(data["where"]), str(data["why"]), count, unit)
 
 
-def _entry(data: dict[str, Any], shift_ns: int) -> Entry:
+def entry_of(data: Mapping[str, Any], shift_ns: int = 0) -> Entry:
+    """The entry that the fields of a line stand for. Raises ValueError, KeyError or TypeError when it is none."""
     t_ns, kind = data["t_ns"], data["kind"]
     if type(t_ns) is not int or kind not in KINDS:
         raise ValueError("t_ns or kind")
@@ -139,10 +140,48 @@ def _entry(data: dict[str, Any], shift_ns: int) -> Entry:
         raise ValueError("type")
     if optional.get("qos", 0) not in (0, 1, 2) or optional.get("direction", "in") not in ("in", "out"):
         raise ValueError("value")
+    detail = optional.get("detail", {})
+    if not all(fits(detail[key]) for (of, key), fits in _DETAILS.items() if of == kind and key in detail):
+        raise ValueError("detail")
     payload = (
         b64decode(data["payload_b64"], validate=True) if "payload_b64" in data else data.get("payload", "").encode()
     )
     return Entry(t_ns + shift_ns, kind, payload=payload, **optional)
+
+
+def _is(kind: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) is kind
+
+
+def _is_will(value: Any) -> bool:
+    return isinstance(value, dict) and (
+        type(value.get("topic")) is str
+        and _is_qos(value.get("qos"))
+        and type(value.get("retain")) is bool
+        and type(value.get("payload", "")) is str
+    )
+
+
+def _is_qos(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 2
+
+
+def _is_subscribed(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(one, list) and len(one) == 2 and type(one[0]) is str and _is_qos(one[1]) for one in value
+    )
+
+
+_DETAILS: Mapping[tuple[str, str], Callable[[Any], bool]] = {
+    ("connect", "clean"): _is(bool),
+    ("connect", "session_present"): _is(bool),
+    ("connect", "keepalive_s"): lambda value: type(value) is int and 0 <= value <= 0xFFFF,
+    ("connect", "will"): _is_will,
+    ("subscribe", "filters"): _is_subscribed,
+    ("unsubscribe", "filters"): lambda value: isinstance(value, list) and all(type(one) is str for one in value),
+    ("disconnect", "cause"): _is(str),
+}
+"""What others rely on in ``detail``, by kind and key."""
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class _Capture:
         if not packet.raw:
             del self._lines[packet.number]
             for direction in ("in", "out"):
-                self._segment(packet.t_ns, line, direction, _FIN | _ACK)  # type: ignore[arg-type]
+                self._segment(packet.t_ns, line, direction, _FIN | _ACK)
             self._segment(packet.t_ns, line, "in", _ACK)
         for begin in range(0, len(packet.raw), _PAYLOAD_BYTES):
             data = packet.raw[begin : begin + _PAYLOAD_BYTES]

@@ -57,21 +57,16 @@ def test_lines_that_are_no_message_are_gaps(read):
 @pytest.mark.parametrize("words", [["-v"], ["-F", "%U %t %p"], ["-F", "%I %t %p"], ["-F", "%j"], ["-F", "%J"]])
 def test_what_mosquitto_sub_really_writes(words, read, tmp_path):
     with mosquitto(tmp_path) as port:
-        place = ["-h", "127.0.0.1", "-p", str(port)]
-        listener = subprocess.Popen(
-            [program("mosquitto_sub"), *place, "-t", "#", "-q", "2", "-C", "2", "-W", "20", *words],
-            stdout=subprocess.PIPE,
-        )
-        sender = [program("mosquitto_pub"), *place, "-t", STATUS, "-q", "2", "-r", "-m", IDLE]
-        subprocess.run(sender, check=True)
-        subprocess.run([*sender[:-1], '{"state":"testing"}'], check=True)
-        out, _ = listener.communicate(timeout=30)
-    entries = list(read(out))
-    assert [(entry.topic, json.loads(entry.payload)["state"]) for entry in entries] == [
-        (STATUS, "idle"), (STATUS, "testing"),
-    ]  # fmt: skip
+        place = ["-h", "127.0.0.1", "-p", str(port), "-q", "2"]
+        for topic, payload in ((STATUS, IDLE), (COMMAND, '{\n  "command": "next"\n}')):  # kept for who comes later
+            subprocess.run([program("mosquitto_pub"), *place, "-t", topic, "-r", "-m", payload], check=True)
+        listener = [program("mosquitto_sub"), *place, "-t", "#", "-C", "2", "-W", "20", *words]
+        entries = list(read(subprocess.run(listener, check=True, stdout=subprocess.PIPE).stdout))
+    assert {entry.topic: json.loads(entry.payload) for entry in entries} == {
+        STATUS: {"type": "status", "state": "idle"}, COMMAND: {"command": "next"},
+    }  # fmt: skip
     if words[-1] in ("%j", "%J"):
-        assert entries[0].qos == 2
+        assert {(entry.qos, entry.retain) for entry in entries} == {(2, True)}
 
 
 # ---------------------------------------------------------------------------------------------------- JSON documents
@@ -214,7 +209,7 @@ def test_the_log_and_the_stdf_of_the_real_lot(read):
 @pytest.mark.parametrize(
     ("content", "format", "reason"),
     [
-        (b"just some text\n", None, "is of no known format; known are capture, pcap"),
+        (b"just some text\n", None, "is of no known format; known are capture, journal, pcap"),
         (b"\0" * 4096, None, "no known format"),
         (b"a,b\nc,d\n", "csv", "holds nothing that CSV can read; line 1"),
         (b'[{"topic": "a#", "payload": 1}]', None, "holds nothing that MQTTX"),

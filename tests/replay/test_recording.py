@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import orjson
 import pluggy
 import pytest
 
@@ -147,3 +148,49 @@ def test_the_recording_of_the_page_is_one(tmp_path):
     path.write_text(re.search(r"```json\n(.*?)```", PAGE, re.DOTALL).group(1))
     entry, gap = open_recording(path).items()
     assert (entry.topic, gap.unit) == ("ate/D/TestApp/status/site0", "nanoseconds")
+
+
+# ------------------------------------------------------------------------------------------------ journals of own runs
+
+JOURNAL = b'{"drycell_journal":1,"seed":7}\n'
+
+
+def event(seq, kind, **fields):
+    return orjson.dumps({"seq": seq, "t_ns": seq * 10, "actor": "a", "kind": kind, **fields}) + b"\n"
+
+
+def test_a_journal_is_what_an_observer_could_have_heard(tmp_path):
+    lines_ = [
+        event(1, "state", to="idle"),
+        event(2, "connect", clean=True, keepalive_s=60, will_topic="w", will_qos=2, will_retain=False),
+        event(3, "subscribe", topic_filter="x/#", qos=1),
+        event(4, "message", topic="t", qos=2, retain=False, payload="ü"),
+        event(5, "message", topic="t", qos=0, retain=True, payload_b64="/w=="),
+        event(6, "disconnect", cause="keepalive"),
+        event(7, "message", topic="w", qos=2, retain=False, payload="gone", will=True),
+    ]
+    (tmp_path / "journal.jsonl").write_bytes(JOURNAL + b"".join(lines_))
+    will = {"topic": "w", "qos": 2, "retain": False}
+    expected = [
+        Entry(20, "connect", "a", detail={"clean": True, "keepalive_s": 60, "will": will}),
+        Entry(30, "subscribe", "a", detail={"filters": [["x/#", 1]]}),
+        Entry(40, "publish", "a", "t", "ü".encode(), 2),
+        Entry(50, "publish", "a", "t", b"\xff", 0, True),
+        Entry(60, "disconnect", "a", detail={"cause": "keepalive"}),
+        Entry(70, "publish", "a", "w", b"gone", 2, detail={"will": True}),
+    ]
+    assert list(open_recording(tmp_path).items()) == list(open_recording(tmp_path / "journal.jsonl")) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{}\n", b"[]\n", b"nonsense\n", event(2, "message"), event(2, "message", topic=5),
+        event(2, "subscribe", topic_filter="x", qos="2"), event(2, "connect", keepalive_s=-1),
+    ],
+)  # fmt: skip
+def test_a_line_of_a_journal_that_is_no_event_is_a_gap(tmp_path, line):
+    good = event(3, "message", topic="t", qos=0, retain=False, payload="x")
+    (tmp_path / "journal.jsonl").write_bytes(JOURNAL + line + good)
+    gap, entry = open_recording(tmp_path).items()
+    assert gap.where == "line 2" and entry.payload == b"x"
