@@ -87,8 +87,9 @@ class Cell:
         self._sdk = sdk
         cell = scenario.cell
         self.timeouts_s: dict[str, float] = {str(name): seconds for name, seconds in cell.timeouts.items()}
+        self.protocol, self.sites = cell.protocol, cell.sites
         self._roles = ROLES[cell.dialect]
-        self._topics = cell.protocol.topics(cell.device_id, cell.handler.id)
+        self._topics = self.protocol.topics(cell.device_id, cell.handler.id)
         self._over: asyncio.Future[str]
         self._resets_left = cell.operator.resets
         self._head = TestHead()

@@ -87,7 +87,7 @@ class SpecificationMaster(BaseMaster):
         """Note that the program is no more; False when that was known."""
         known = not view.machine.can("exited")
         if not known:
-            view.machine.fire("exited")
+            view.fire("exited")
         return not known
 
     def _wrong_version(self, text: str) -> None:
@@ -118,7 +118,7 @@ class SpecificationMaster(BaseMaster):
         if event == "crashed" and self._is_farewell(view):
             return
         was = view.state
-        view.machine.fire(event)
+        view.fire(event)
         words = status.get("payload")
         why = words.get("message") if isinstance(words, dict) else ""
         if event == "crashed":
@@ -205,7 +205,7 @@ class SpecificationMaster(BaseMaster):
 
     def _send_next(self) -> None:
         for site in self._touchdown.sites:
-            self._views[site].machine.fire("next")
+            self._views[site].fire("next")
         data = messages.job_data(self.options, self._touchdown.sites_info)
         self._tell_programs("next", self._touchdown.sites, job_data=data)
 
@@ -214,7 +214,7 @@ class SpecificationMaster(BaseMaster):
 
     def _terminate(self, sites: Collection[str]) -> None:
         for site in sites:
-            self._views[site].machine.fire("terminate")
+            self._views[site].fire("terminate")
         self._tell_programs("terminate", tuple(sites))
 
     def _dismiss_programs(self) -> None:

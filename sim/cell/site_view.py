@@ -1,14 +1,29 @@
 """One test program as the master of dialect ``specification`` sees it: its state, its deadline, its STDF so far."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from drycell.runtime.protocol import specification as spec
 from drycell.runtime.protocol.machine import Cancel, Machine
 from drycell.runtime.protocol.table import Table, Timeout, Transition
 from drycell.sim.cell.port import Port
-from drycell.sim.kernel import NS_PER_S
+from drycell.sim.kernel import NS_PER_S, ns
 
 TICK_S = 1 / NS_PER_S
+
+
+@dataclass(slots=True)
+class _Deadline:
+    """When something must have come, and what is done when it has not."""
+
+    at_ns: int
+    missed: Callable[[], None]
+    timer: Cancel
+    forget: Callable[[], None]
+
+    def cancel(self) -> None:
+        self.timer.cancel()
+        self.forget()
 
 
 class SiteView:
@@ -36,6 +51,7 @@ class SiteView:
         self._take_result, self._on_late, self._on_change = take_result, on_late, on_change
         self._late = ""
         self._fragment = b""
+        self._deadline: _Deadline | None = None
         self.machine = Machine(
             table,
             actions={
@@ -55,12 +71,19 @@ class SiteView:
         """The present state, by its name in the table."""
         return self.machine.state
 
+    def fire(self, event: str) -> None:
+        """Take ``event``, or find that the deadline was missed. Raises IllegalEventError when there is no row."""
+        if self._deadline is not None and self._port.now_ns > self._deadline.at_ns:
+            self._deadline.missed()
+        else:
+            self.machine.fire(event)
+
     def hear_fragment(self, data: bytes) -> None:
         """STDF bytes came. Raises IllegalEventError outside a test, ValueError for more than a device can have."""
         if self._size + len(data) > spec.MAX_RESULT_BYTES:
             raise ValueError(f"more than {spec.MAX_RESULT_BYTES} bytes of STDF for one device")
         self._fragment = data
-        self.machine.fire("fragment")
+        self.fire("fragment")
 
     def _begin(self) -> None:
         self.pieces, self._size = [], 0
@@ -71,7 +94,13 @@ class SiteView:
 
     def _later(self, delay_s: float, action: Callable[[], None]) -> Cancel:
         """What comes in the very instant of a deadline is in time."""
-        return self._port.later(delay_s + TICK_S, action)
+        self._deadline = _Deadline(
+            self._port.now_ns + ns(delay_s), action, self._port.later(delay_s + TICK_S, action), self._no_deadline
+        )
+        return self._deadline
+
+    def _no_deadline(self) -> None:
+        self._deadline = None
 
     def _timed_out(self, timeout: Timeout, seconds: float) -> None:
         self._late = f"the test program of site {self.site} {timeout.message} within {seconds:g} s"

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from drycell.runtime.protocol.dialect import Dialect
 from drycell.runtime.protocol.machine import Cancel
-from drycell.runtime.protocol.semi_ate import MASTER
-from drycell.runtime.protocol.topics import Topics
+from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.broker import AnyBroker, MemoryClient
 from drycell.sim.cell.base_master import BaseMaster
 from drycell.sim.cell.control import Control
@@ -39,6 +39,7 @@ from drycell.sim.faults import (
     ReplyRule,
     Stage,
 )
+from drycell.sim.faults.select import content_of, kind_of, state_in
 from drycell.sim.hooks import Device, Population
 from drycell.sim.kernel import Event, Kernel, ns, stream
 
@@ -57,9 +58,6 @@ class _Lasting:
     until_exit: bool
 
 
-_RESULTS = next(timeout for timeout in MASTER.timeouts if timeout.name == "results_s")
-
-
 class Hands:
     """What the stages of one cell share: the peers, the seams, and how many repairs are still to come."""
 
@@ -70,16 +68,16 @@ class Hands:
         self.topics = topics
         self.seams = seams
         self.pending = 0
-        self.deadline_ns: int | None = None
+        self.dialect = cell.protocol
+        self.deadlines_ns: dict[str, int] = {}
         self.lasting: list[_Lasting] = []
-        self._results_ns = ns(cell.timeouts_s.get(_RESULTS.name, _RESULTS.seconds))
+        self.results_ns = ns({**self.dialect.timeouts_s, **cell.timeouts_s}["results_s"])
+        self._note_deadline = _of_each_site if self.dialect.stdf.fragments else _of_all_sites
         kernel.journal.watch(self._watch)
 
     def _watch(self, event: Event) -> None:
-        if event.kind == "state" and event.actor == "master":
-            waits = event.fields["to"] == _RESULTS.state
-            self.deadline_ns = event.t_ns + self._results_ns if waits else None
-        elif event.kind == "exit" and self.lasting:
+        self._note_deadline(self, event)
+        if event.kind == "exit" and self.lasting:
             site = event.actor.removeprefix("program")
             self.lasting = [entry for entry in self.lasting if not (entry.until_exit and entry.site == site)]
         elif event.kind == "contact" and self.lasting:
@@ -108,6 +106,25 @@ class Hands:
     def stage(self, fault: str, index: int) -> "CellStage":
         """The stage for one injection."""
         return CellStage(self, fault, index)
+
+
+def _of_all_sites(hands: Hands, event: Event) -> None:
+    """The master waits for all results together, from the time when every site tests."""
+    if event.kind == "state" and event.actor == "master":
+        waits = event.fields["to"] == "awaiting_results"
+        sites = [str(site) for site in hands.cell.sites] if waits else []
+        hands.deadlines_ns = dict.fromkeys(sites, event.t_ns + hands.results_ns)
+
+
+def _of_each_site(hands: Hands, event: Event) -> None:
+    """The master waits for each site by itself, from the time when it tests."""
+    if event.kind != "message" or kind_of(hands.topics, event.fields["topic"]) != "status":
+        return
+    site = site_of(event.fields["topic"])
+    if state_in(content_of(event.fields.get("payload", "").encode())) == "testing":
+        hands.deadlines_ns[site] = event.t_ns + hands.results_ns
+    else:
+        hands.deadlines_ns.pop(site, None)
 
 
 class CellStage(Stage):
@@ -156,8 +173,11 @@ class CellStage(Stage):
         return self._hands.cell.instruments[instrument].site_of(question)
 
     @property
-    def result_deadline_ns(self) -> int | None:
-        return self._hands.deadline_ns
+    def dialect(self) -> Dialect:
+        return self._hands.dialect
+
+    def result_deadline_ns(self, site: str) -> int | None:
+        return self._hands.deadlines_ns.get(site)
 
     def on_messages(self, rule: MessageRule) -> None:
         self._hands.seams.on_messages(rule)

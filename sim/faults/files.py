@@ -1,19 +1,20 @@
 """Faults of results and files: late, incomplete, out of order, twice; disk full, folder read-only, leftover files.
 
-Rule: results travel as JSON records, one message per device; the master makes the lot's STDF file of them. The first
-half of this palette strikes the message, the second half the file.
+Rule: results travel as JSON records, one message per device, or as fragments of STDF; the master makes the lot's STDF
+file of them. The first half of this palette strikes the message, the second half the file.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from drycell.runtime.protocol.topics import site_of
 from drycell.sim.faults.base import Fault, Layer
 from drycell.sim.faults.rules import Outcome
-from drycell.sim.faults.select import Chosen, MessageFault, MessageName, content_of, kind_of, state_in
+from drycell.sim.faults.select import Chosen, MessageFault, MessageName, content_of, kind_of, state_in, with_records
 from drycell.sim.faults.stage import Stage
 from drycell.sim.kernel.clock import ns
 from drycell.sim.scenario.words import Seconds, Text, Whole
@@ -32,18 +33,41 @@ class _Result(MessageFault):
 
 
 class LateResult(_Result):
-    """A result comes late: after a time, or just before or just after the master's deadline."""
+    """A result comes late: after a time, or just before or just after the master's deadline. In dialect specification
+    with it everything that its program says after it, ``idle`` too."""
 
     by_s: Seconds | None = Field(default=None, alias="by")
     """How late; null for a moment at the deadline."""
     at_deadline: Literal["before", "after"] = "after"
     """One nanosecond before the master gives up, or one after."""
 
+    def inject(self, stage: Stage) -> None:
+        """Hold it, and what comes behind it on a program's one connection."""
+        if not stage.dialect.stdf.fragments:
+            super().inject(stage)
+            return
+        chosen, until_ns = Chosen(self, stage), dict[str, int]()
+
+        def rule(message: "Message") -> "Outcome[Message]":
+            site = site_of(message.topic)
+            if kind_of(stage.topics, message.topic) not in ("stdf", "status", "log"):
+                return None
+            if chosen.takes(message):
+                until_ns[site] = stage.now_ns + self.change(message, stage)[0][0]
+            left_ns = until_ns.get(site, 0) - stage.now_ns
+            if left_ns <= 0:
+                return None
+            stage.note(topic=message.topic)
+            stage.later(left_ns / 1e9, partial(stage.note, topic=message.topic, late_s=left_ns / 1e9))
+            return [(left_ns, message)]
+
+        stage.on_messages(rule)
+
     def change(self, message: "Message", stage: Stage) -> "Sequence[tuple[int, Message]]":
         """The result, later."""
         if self.by_s is not None:
             return [(ns(self.by_s), message)]
-        deadline_ns = stage.result_deadline_ns
+        deadline_ns = stage.result_deadline_ns(site_of(message.topic))
         if deadline_ns is None:
             return [(0, message)]
         tick_ns = -1 if self.at_deadline == "before" else 1
@@ -78,11 +102,7 @@ class ResultBeforeIdle(_Result):
 class _Records(_Result):
     def change(self, message: "Message", stage: Stage) -> "Sequence[tuple[int, Message]]":
         """The result with other records."""
-        content = content_of(message.payload)
-        records = content.get("payload")
-        if not isinstance(records, list):
-            return [(0, message)]
-        changed = json.dumps({**content, "payload": self.rearranged(records, stage)}).encode()
+        changed = with_records(message.payload, stage, lambda records: self.rearranged(records, stage))
         return [(0, replace(message, payload=changed))]
 
     def rearranged(self, records: list[Json], stage: Stage) -> list[Json]:
@@ -150,20 +170,15 @@ class DuplicatedResult(_Result):
         return [(0, message), (ns(self.after_s), message)]
 
 
-class WrongPart(_Result):
+class WrongPart(_Records):
     """A result names another device than the one in contact."""
 
     part_id: Text = "1"
     """The part id it names."""
 
-    def change(self, message: "Message", stage: Stage) -> "Sequence[tuple[int, Message]]":
-        """The result with another PART_ID."""
-        content = content_of(message.payload)
-        records = content.get("payload")
-        if not isinstance(records, list):
-            return [(0, message)]
-        changed = [{**r, "PART_ID": self.part_id} if r.get("type") == "PRR" else r for r in records]
-        return [(0, replace(message, payload=json.dumps({**content, "payload": changed}).encode()))]
+    def rearranged(self, records: list[Json], stage: Stage) -> list[Json]:
+        """The records with another PART_ID."""
+        return [{**r, "PART_ID": self.part_id} if r.get("type") == "PRR" else r for r in records]
 
 
 class _File(Fault):

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from drycell.sim.faults.base import Layer
 from drycell.sim.faults.rules import Outcome
-from drycell.sim.faults.select import Chosen, MessageFault, content_of
+from drycell.sim.faults.select import Chosen, MessageFault, content_of, with_records
 from drycell.sim.faults.stage import Stage
 from drycell.sim.kernel.clock import ns
 from drycell.sim.scenario.words import Seconds, Share, Site, Text, Whole
@@ -83,7 +83,7 @@ class WrongSite(_Payload):
             levels = [f"site{self.as_site}" if level.startswith("site") else level for level in topic.split("/")]
             topic = "/".join(levels)
         if self.where != "topic":
-            payload = _with_records(payload, lambda record: _with(record, "SITE_NUM", self.as_site))
+            payload = _with_records(payload, stage, lambda record: _with(record, "SITE_NUM", self.as_site))
         stage.note(site=str(self.as_site))
         return [(0, replace(message, topic=topic, payload=payload))]
 
@@ -123,6 +123,7 @@ class NotFinite(_Payload):
         number = float(self.value)
         return _with_records(
             payload,
+            stage,
             lambda record: (
                 _with(record, self.key, [number] * len(record.get(self.key) or []) or [number])
                 if isinstance(record.get(self.key), list)
@@ -194,14 +195,11 @@ def _with(record: Json, key: str, value: Any) -> Json:
     return {**record, key: value} if key in record else record
 
 
-def _with_records(payload: bytes, change: Callable[[Json], Json]) -> bytes:
+def _with_records(payload: bytes, stage: Stage, change: Callable[[Json], Json]) -> bytes:
     """``payload`` with each of its STDF records changed; the same when it holds none."""
-    content = content_of(payload)
-    records = content.get("payload")
-    if not isinstance(records, list):
-        return payload
-    changed = [change(record) if isinstance(record, dict) else record for record in records]
-    return json.dumps({**content, "payload": changed}).encode()
+    return with_records(
+        payload, stage, lambda records: [change(one) if isinstance(one, dict) else one for one in records]
+    )
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

@@ -6,13 +6,14 @@ Rules
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from drycell.runtime.protocol.topics import Topics, site_of
+from drycell.runtime.stdf import StdfError
 from drycell.sim.faults.base import Fault
 from drycell.sim.faults.stage import Stage
 from drycell.sim.kernel.clock import ns
@@ -21,9 +22,12 @@ from drycell.sim.scenario.words import Part, Seconds, Site, Text, Whole
 if TYPE_CHECKING:
     from drycell.sim.broker import Message
 
+Json = dict[str, Any]
+
 MessageName = Literal[
     "status",
     "testresult",
+    "stdf",
     "testsummary",
     "log",
     "execution_strategy",
@@ -47,16 +51,18 @@ MessageName = Literal[
     "peripheral-response",
     "peripheral-answer",
 ]
-"""Kinds of messages. The first six come from programs; the next eight are commands of the master by their names;
-``peripheral-request`` and ``-response`` are between master and TCC, ``peripheral-answer`` goes on to the programs."""
+"""Kinds of messages. The first seven come from programs (``stdf`` in dialect specification, where ``testresult`` is
+another word for it); the next eight are commands of the master by their names; ``peripheral-request`` and
+``-response`` are between master and TCC, ``peripheral-answer`` goes on to the programs."""
 
-_FROM_PROGRAMS = ("status", "testresult", "testsummary", "log", "execution_strategy", "io-control")
+_FROM_PROGRAMS = ("status", "testresult", "stdf", "testsummary", "log", "execution_strategy", "io-control")
 
 
 def kind_of(topics: Topics, topic: str) -> str:
     """The kind of message that travels on ``topic``, "" for a topic that is not of this cell."""
+    topic = topics.canonical(topic)
     fixed = {
-        topics.program_cmd: "program-command",
+        topics.canonical(topics.program_cmd): "program-command",
         topics.control_cmd: "control-command",
         topics.master_status: "master-status",
         topics.master_response: "master-response",
@@ -102,6 +108,21 @@ def state_in(content: dict[str, Any]) -> str:
     inner = content.get("payload")
     state = content.get("state") or (inner.get("state") if isinstance(inner, dict) else "")
     return state if isinstance(state, str) else ""
+
+
+def with_records(payload: bytes, stage: Stage, change: Callable[[list[Json]], list[Json]]) -> bytes:
+    """``payload`` with its STDF records changed; the same when it holds no whole records."""
+    if stage.dialect.stdf.fragments:
+        travel = stage.dialect.stdf
+        try:
+            return travel.pack(change(travel.join([travel.unpack(payload)])))
+        except (ValueError, StdfError):  # a fragment that is cut within a record, or records that are none
+            return payload
+    content = content_of(payload)
+    records = content.get("payload")
+    if not isinstance(records, list):
+        return payload
+    return json.dumps({**content, "payload": change(records)}).encode()
 
 
 class MessageFault(Fault):
@@ -177,7 +198,8 @@ class Chosen:
         kind = kind_of(topics, message.topic)
         is_command = kind in ("program-command", "control-command")
         content = content_of(message.payload) if is_command or fault.state is not None else {}
-        if fault.message not in (None, kind, content.get("command")):
+        names = (None, kind, content.get("command"), "testresult" if kind == "stdf" else kind)
+        if fault.message not in names:
             return False
         if fault.state is not None and state_in(content) != fault.state:
             return False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from drycell.runtime.protocol.dialect import Dialect
 from drycell.runtime.protocol.machine import Cancel
 from drycell.runtime.protocol.topics import Topics
 
@@ -159,8 +160,11 @@ class Stage(Protocol):
         """The site that a question to an instrument is about by its channel list, "" for none or several."""
 
     @property
-    def result_deadline_ns(self) -> int | None:
-        """When the master gives up waiting for results, None when it waits for none."""
+    def dialect(self) -> Dialect:
+        """What the cell speaks."""
+
+    def result_deadline_ns(self, site: str) -> int | None:
+        """When the master gives up waiting for the result of ``site``, None when it waits for none."""
 
     def on_messages(self, rule: "MessageRule") -> None:
         """Have ``rule`` decide on every message from now on."""

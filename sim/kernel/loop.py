@@ -14,6 +14,7 @@ simulated instant.
 import asyncio
 import selectors
 from collections.abc import Callable, Mapping
+from heapq import heappush
 from typing import Any, Protocol
 
 from drycell.sim.kernel.clock import NS_PER_S, Clock
@@ -114,6 +115,18 @@ class _Selector(selectors.BaseSelector):
             self.attached.fire(instant)
 
 
+class _Timer(asyncio.TimerHandle):
+    """A timer that comes after those of the same instant that were armed before it; asyncio's own forget that."""
+
+    number = 0
+    _scheduled: bool
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, _Timer):
+            return NotImplemented
+        return (self.when(), self.number) < (other.when(), other.number)
+
+
 class KernelLoop(asyncio.SelectorEventLoop):
     """asyncio's selector loop on a :class:`Clock`. ``time()`` is in simulated seconds, exact to the nanosecond."""
 
@@ -126,6 +139,7 @@ class KernelLoop(asyncio.SelectorEventLoop):
         self._clock = clock
         super().__init__(self.selector)
         self._clock_resolution = _HALF_NS
+        self._timers = 0
 
     def time(self) -> float:
         return self._clock.now_ns / NS_PER_S
@@ -134,7 +148,12 @@ class KernelLoop(asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         whole_ns = round(when * NS_PER_S) / NS_PER_S
-        return super().call_at(whole_ns, callback, *args, context=context)
+        self._timers += 1
+        timer = _Timer(whole_ns, callback, args, self, context)
+        timer.number = self._timers
+        heappush(self._scheduled, timer)
+        timer._scheduled = True
+        return timer
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         raise RuntimeError("no threads on the kernel's loop: their answers would come at no defined simulated time")

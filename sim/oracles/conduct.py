@@ -26,17 +26,18 @@ def _tell_teardowns(facts: Facts) -> bool:
 
 def _nothing_after_idle(facts: Facts) -> Iterator[Case]:
     for course in facts.once(courses):
-        state, since = "", course.launch
+        state, since, begin = "", course.launch, course.launch
         for step in course.steps:
             if step.what == FRAGMENT:
                 if state == "testing":
                     yield None
-                elif not facts.fault_between(since.seq, step.event.seq, course.site):
+                elif not facts.fault_between(begin.seq, step.event.seq, course.site):
                     text = f"{course.who} sent STDF while it was {state or 'not ready'}"
                     yield Breach(text, step.event, (since,))
             elif step.what in ("idle", "testing", "error", "Shutdown"):
                 if step.what == "testing" or state != "idle":
                     since = step.event
+                begin = step.event if step.what == "testing" else begin
                 state = step.what
 
 

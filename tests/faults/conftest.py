@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drycell.runtime.protocol.dialect import Dialect
+from drycell.runtime.protocol.semi_ate import SEMI_ATE
 from drycell.runtime.protocol.topics import Topics
 from drycell.sim.broker import Message
 from drycell.sim.cell.run import JOURNAL, run
@@ -98,7 +100,10 @@ class SmallStage:
         return found[1] if found else ""
 
     @property
-    def result_deadline_ns(self) -> int | None:
+    def dialect(self) -> Dialect:
+        return SEMI_ATE
+
+    def result_deadline_ns(self, site: str) -> int | None:
         return self.deadline_ns
 
     def note(self, **fields: Any) -> None:
