@@ -206,7 +206,8 @@ class SpecificationMaster(BaseMaster):
     def _send_next(self) -> None:
         for site in self._touchdown.sites:
             self._views[site].fire("next")
-        data = messages.job_data(self.options, self._touchdown.sites_info)
+        tests = () if self._job is None else self._job.tests
+        data = messages.job_data(self.options, self._touchdown.sites_info, tests)
         self._tell_programs("next", self._touchdown.sites, job_data=data)
 
     def _terminate_programs(self) -> None:

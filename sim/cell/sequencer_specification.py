@@ -124,12 +124,12 @@ class SpecificationSequencer(ModelledProgram):
         try:
             if not isinstance(job_data, dict | None):
                 raise ValueError("job_data is no object")
-            options = spec.read_options(job_data)
+            options, tests = spec.read_options(job_data), self._chosen_tests(job_data)
         except ValueError as error:
             self._warn(f"next is ignored: {error}")
             return
         self._machine.fire("next")
-        self._kernel.process(self._cycle(options, spec.read_part(job_data, self._site), self._announce()))
+        self._kernel.process(self._cycle(options, tests, spec.read_part(job_data, self._site), self._announce()))
 
     def _terminate(self, content: Json | None = None) -> None:
         self._machine.fire("terminate")
@@ -143,15 +143,23 @@ class SpecificationSequencer(ModelledProgram):
 
     # one device ----------------------------------------------------------------------------------------------------
 
+    def _chosen_tests(self, job_data: Json | None) -> Sequence[Test]:
+        """The tests that ``test_sequence`` names, in the program's order. Raises ValueError for one it does not have."""
+        names = (job_data or {}).get("test_sequence") or [test.instance for test in self._program.tests]
+        unknown = set(names) - {test.instance for test in self._program.tests}
+        if unknown:
+            raise ValueError(f"test_sequence names unknown tests {sorted(unknown)}")
+        return [test for test in self._program.tests if test.instance in names]
+
     def _begin_cycle(self) -> None:
         self._has_error = False
 
-    def _cycle(self, options: Options, part: str, announced: simpy.Event) -> Steps:
+    def _cycle(self, options: Options, tests: Sequence[Test], part: str, announced: simpy.Event) -> Steps:
         yield announced
         site, begin_ns = int(self._site), self._kernel.now_ns
         soft_bin, failed, num_test = 1, False, 0
         pending = [records.pir(site)]
-        for index, test in enumerate(self._program.tests):
+        for index, test in enumerate(tests):
             self._trigger_before(options, index)
             verdict = yield from self._run_test(test)
             if self._ended:
