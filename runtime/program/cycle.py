@@ -54,12 +54,14 @@ class Tester:
     """Tests the devices of one site, one after another.
 
     ``inputs``: test -> parameter -> value, ``hard_bins``: soft bin -> hard bin; both may change between devices.
+    ``trigger_lead``: see :class:`~drycell.runtime.protocol.dialect.Dialect`.
     """
 
-    def __init__(self, tests: Sequence[Test], site: int, hard_bins: Mapping[int, int]) -> None:
+    def __init__(self, tests: Sequence[Test], site: int, hard_bins: Mapping[int, int], trigger_lead: int) -> None:
         self.inputs = {test.name: dict(test.inputs) for test in tests}
         self.hard_bins = dict(hard_bins)
         self._site = site
+        self._trigger_lead = trigger_lead
         self._tests = tests
         self._statistics = {output.name: Statistics() for test in tests for output in test.outputs}
 
@@ -72,14 +74,14 @@ class Tester:
     def run(self, context: Context, send: Send, trigger: Trigger) -> bool:
         """Test the device in contact; ``send`` gets its records piece by piece. Returns whether a test raised.
 
-        ``trigger(cause, index)``: the trigger output pulses after the test of this index, -1 before the first.
+        ``trigger(cause, index)``: the trigger output pulses because of the test of this index.
         """
         options, begin_s = context.options, context.now()
         tests = [test for test in self._tests if not options.test_sequence or test.name in options.test_sequence]
         waiting, soft_bin, failed, raised, measured = [records.pir(self._site)], GOOD_BIN, False, False, 0
-        if options.trigger_before_test == 0:
-            trigger("test", -1)
         for index, test in enumerate(tests):
+            if not self._trigger_lead and options.trigger_before_test == index:
+                trigger("test", index)
             verdict = self._run_test(test, context)
             send([*waiting, *verdict.records, records.ftr(test.number, self._site, verdict.flag)])
             waiting = []
@@ -89,7 +91,7 @@ class Tester:
             soft_bin = select_bin(soft_bin, verdict.bin)
             if verdict.failed and options.trigger_on_fail:
                 trigger("fail", index)
-            if options.trigger_before_test == index + 1:
+            if self._trigger_lead and options.trigger_before_test == index + self._trigger_lead:
                 trigger("test", index)
             if verdict.failed and options.stop_on_fail:
                 break

@@ -61,7 +61,7 @@ class Sequencer:
         self._context = Context(launch.device_id, launch.site_id, logger, world, self._call)
         table = program.bin_table if launch.bin_table is None else launch.bin_table
         hard_bins = {soft: hard for hard, softs in table.items() for soft in softs}
-        self._tester = Tester(program.tests, launch.site_id, hard_bins)
+        self._tester = Tester(program.tests, launch.site_id, hard_bins, dialect.trigger_lead)
         self._hooks = {**program.hooks, "setup": self._set_up}
         self._machine = _machine(dialect, {"send_summary": self._send_summary, "defer_terminate": self._defer}, self)
 

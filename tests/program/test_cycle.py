@@ -141,14 +141,16 @@ def test_the_trigger_pulses_before_the_test_of_the_option_and_after_a_failing_on
     program.test(bin=11)(_named("two", False))
     program.test(bin=11)(_named("three", None))
 
-    def pulses(**options: Any) -> list[object]:
-        world, _ = live(program, next_part(**options), TERMINATE)
+    def pulses(dialect: str, **options: Any) -> list[object]:
+        world, _ = live(program, next_part(**options), TERMINATE, dialect=dialect)
         return [(facts["cause"], facts["test"]) for kind, facts in world.notes if kind == "trigger"]
 
-    assert pulses() == []
-    assert pulses(trigger_on_test=0) == [("test", -1)]
-    assert pulses(trigger_on_test=1) == [("test", 0)]
-    assert pulses(trigger_on_test=1, trigger_on_fail=1) == [("test", 0), ("fail", 1)]
+    for dialect, index in (("specification", 1), ("semi-ate", 0)):  # semi-ate: because of the test before
+        assert pulses(dialect) == []
+        assert pulses(dialect, trigger_on_test=1) == [("test", index)]
+        assert pulses(dialect, trigger_on_test=1, trigger_on_fail=1) == [("test", index), ("fail", 1)]
+    assert pulses("specification", trigger_on_test=0) == [("test", 0)]
+    assert pulses("semi-ate", trigger_on_test=0) == []
 
 
 def _named(name: str, value: Any) -> Any:

@@ -92,7 +92,10 @@ def command(name: str, sites: tuple[str, ...] = ("0",), **extra: Any) -> Heard:
 
 def next_part(part: str = "1", sites: tuple[str, ...] = ("0",), **options: Any) -> Heard:
     infos = [{"siteid": site, "partid": part} for site in sites]
-    given = {name: {"active": value is not False, "value": value} for name, value in options.items()}
+    given = {
+        name: {"active": value is not False, "value": -1 if isinstance(value, bool) else value}
+        for name, value in options.items()
+    }
     return command("next", sites, job_data=messages.job_data(given, infos))
 
 
