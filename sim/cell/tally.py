@@ -2,7 +2,8 @@
 
 Rules
 - A device counts once, with the bin and site of its last attempt (``sorted`` events).
-- Its soft bin is what ``sorted`` says, else what its program reported last (the PRR of its ``testresult``).
+- Its soft bin is what ``sorted`` says, else what its program reported last (the PRR of its ``testresult``, or of its
+  STDF fragments in dialect ``specification``).
 - Soft bins 1 to 9 are grades of good devices, 0 and all others are failures (Semi-ATE's rule).
 """
 
@@ -13,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from drycell.runtime.protocol import specification
+from drycell.runtime.protocol.topics import site_of
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import Event
 
@@ -51,6 +54,7 @@ class Tally:
     passed: int = 0
     _by_site: dict[int, tuple[int, int]] = field(default_factory=dict)
     _reported: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    _fragments: dict[str, list[str]] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
         """Count ``event``. Events of unknown kinds only move the clock."""
@@ -96,6 +100,7 @@ class Tally:
     def _sorted(self, _actor: str, fields: Mapping[str, Any]) -> None:
         device = (str(fields.get("lot", "")), int(fields["device"]))
         site, hard = int(fields["site"]), int(fields["hard_bin"])
+        self._read_fragments(str(site))
         said = self._reported.pop((str(site), str(fields.get("part"))), None)
         soft = fields.get("soft_bin")
         if soft is None and said is not None and said[1] == hard:
@@ -128,12 +133,26 @@ class Tally:
 
     def _message(self, _actor: str, fields: Mapping[str, Any]) -> None:
         topic = str(fields.get("topic", ""))
-        if "/TestApp/testresult/site" not in topic:
+        if "/TestApp/stdf/site" in topic:
+            self._fragments.setdefault(site_of(topic), []).append(str(fields.get("payload", "")))
+        elif "/TestApp/testresult/site" in topic:
+            self._report(site_of(topic), _last_part_record(str(fields.get("payload", ""))))
+
+    def _read_fragments(self, site: str) -> None:
+        """What the fragments of ``site`` since its last device say."""
+        pieces = self._fragments.pop(site, [])
+        try:
+            records = specification.read_records([specification.read_fragment(piece.encode()) for piece in pieces])
+        except ValueError:
             return
-        record = _last_part_record(str(fields.get("payload", "")))
+        for record in records:
+            if record["type"] == "PRR":
+                self._report(site, record)
+
+    def _report(self, site: str, record: Mapping[str, Any]) -> None:
         try:
             said = (int(record["SOFT_BIN"]), int(record["HARD_BIN"]))
-            self._reported[(topic.rpartition("site")[2], str(record["PART_ID"]))] = said
+            self._reported[site, str(record["PART_ID"])] = said
         except (KeyError, TypeError, ValueError):
             return
 
