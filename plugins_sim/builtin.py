@@ -1,13 +1,13 @@
 """What comes with drycell, offered to the "drycell" hooks (entry point ``builtin``)."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
 from drycell.plugins_sim.importers import READERS
 from drycell.plugins_sim.instruments import meter
 from drycell.plugins_sim.instruments.bench import load_bench, make_bench
 from drycell.plugins_sim.testers.lines import MODELS as TESTERS
-from drycell.sim.faults import PALETTE, Fault
 from drycell.sim.hooks import (
     BenchRequest,
     DeviceAt,
@@ -19,6 +19,9 @@ from drycell.sim.hooks import (
     hookimpl,
 )
 from drycell.sim.replay.recording import Reader
+
+if TYPE_CHECKING:
+    from drycell.sim.faults import Fault
 
 
 class Meter:
@@ -71,8 +74,10 @@ def drycell_testers() -> Mapping[str, Callable[[int], Tester]]:
 
 
 @hookimpl
-def drycell_faults() -> Mapping[str, type[Fault]]:
+def drycell_faults() -> "Mapping[str, type[Fault]]":
     """The palette: process, link, payload, instrument, file and floor."""
+    from drycell.sim.faults import PALETTE  # here: it brings the scenario model, which a bench alone does not need
+
     return PALETTE
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from drycell.sim.errors import DrycellError
-from drycell.sim.scenario.tree import parse
 
 
 def read_file(path: Path) -> Mapping[str, Any]:
     """The mapping in a YAML or JSON file. Raises DrycellError if it cannot be read or holds something else."""
+    from drycell.sim.scenario.tree import parse  # here: its package is slow to import, and a bench needs no file
+
     try:
         text = path.read_bytes()
     except OSError as error:

@@ -1,9 +1,9 @@
 """The bench of a cell: its sockets follow the test head, its instruments are served to programs and to the TCC."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from drycell.sim.cell.addresses import fixed_addresses, variable_of
 from drycell.sim.cell.instruments import InstrumentServer
 from drycell.sim.cell.seams import Seams
 from drycell.sim.errors import DrycellError
@@ -30,7 +30,7 @@ class CellBench:
             name: InstrumentServer(name, one, record, seams.reply, FIRST_CHANNEL, lone_site)
             for name, one in self._bench.served.items()
         }
-        self.variables = {_variable(name): name for name in self.servers} | dict(wanted.variables)
+        self.variables = {variable_of(name): name for name in self.servers} | dict(wanted.variables)
         self._resources = {**self._bench.resources, **wanted.resources}
         _check_names(scenario, self.servers, self._bench.resources)
         for site in range(max(scenario.cell.sites) + 1):
@@ -40,14 +40,13 @@ class CellBench:
         """A device touches ``site`` now, or nothing does."""
         self._bench.seat(site, device)
 
+    def fixed_addresses(self) -> Iterator[tuple[str, int, str]]:
+        """Addresses that the resources name: host, port (0: every one), instrument."""
+        return fixed_addresses(self._resources)
+
     def visa_environment(self) -> dict[str, str]:
         """What leads a program's PyVISA to the instruments; only after their servers have started."""
         return visa_environment({resource: self.servers[name].address for resource, name in self._resources.items()})
-
-
-def _variable(name: str) -> str:
-    """The environment variable that tells a program the address of the instrument ``name``."""
-    return f"DRYCELL_{re.sub(r'[^A-Za-z0-9]', '_', name).upper()}"
 
 
 def _made(scenario: Scenario, now_ns: Callable[[], int]) -> ServedBench:

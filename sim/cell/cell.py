@@ -401,6 +401,8 @@ class Cell:
             for address, name in self._scenario.hosts.items():
                 host, colon, port_text = address.rpartition(":")
                 self.lockstep.map_host(host if colon else address, int(port_text) if colon else 0, ports[name])
+            for host, port, name in self._bench.fixed_addresses() if self._bench else ():
+                self.lockstep.map_host(host, port, ports[name])
 
     def _surface_errors(self) -> None:
         """An exception in any callback of the loop is an error of ours: it ends the run instead of being logged."""

@@ -4,28 +4,35 @@ import argparse
 import asyncio
 import signal
 import sys
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from drycell.runtime.instruments import InstrumentError, NotConnectedError, TCPTransport
 from drycell.sim.cell.message_server import MessageServer
+from drycell.sim.cell.script import Script, run_script
 from drycell.sim.cli.output import console, print_json, print_text, talk
 from drycell.sim.cli.parsing import UsageError
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import BenchRequest, ServedInstrument, registry
-from drycell.sim.kernel import Kernel
+from drycell.sim.kernel import NS_PER_S, Kernel
 from drycell.sim.kernel.pace import Pace
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Serve a bench until a signal ends it."""
-    pace = Pace.parse(arguments.pace)
+    """Serve a bench until a signal ends it, or until the script that was given has ended."""
+    if arguments.run:
+        return run(arguments)
+    if arguments.journal is not None or arguments.python is not None:
+        raise UsageError("--journal and --python go with --run SCRIPT")
+    pace = Pace.parse(arguments.pace or "real")
     if pace.is_virtual:
-        raise UsageError("serve follows the wall clock; use --pace real or a factor such as x10")
+        raise UsageError("serve follows the wall clock; use --pace real or a factor such as x10, or --run SCRIPT")
     if arguments.host not in LOOPBACK and not arguments.allow_remote:
         raise UsageError(
             f"{arguments.host} can be reached from other machines, and instruments ask for no password; "
@@ -44,6 +51,30 @@ def serve(arguments: argparse.Namespace) -> int:
     finally:
         kernel.close()
     return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run a script against the bench; the exit code is the script's, 128 and more when a signal ended it."""
+    if arguments.port is not None or arguments.json or arguments.allow_remote:
+        raise UsageError(
+            "with --run only the script reaches the instruments; leave --port, --json and --allow-remote"
+        )
+    python = arguments.python or Path(sys.executable)
+    pace = Pace.parse(arguments.pace or "virtual")
+    try:
+        kernel = Kernel(pace=pace, journal_path=arguments.journal)
+    except OSError as error:
+        raise DrycellError(f"{arguments.journal} cannot be written ({error.strerror}); name a new file") from None
+    begin_s = time.monotonic()
+    try:
+        bench = registry().bench("bench", BenchRequest(lambda: kernel.now_ns, arguments.bench, arguments.profile))
+        script = Script(python, arguments.run)
+        code = run_script(kernel, bench, script, say=talk, journalled=arguments.journal is not None)
+        simulated_s = kernel.now_ns / NS_PER_S
+    finally:
+        kernel.close()
+    talk(f"{simulated_s:.1f} s simulated in {time.monotonic() - begin_s:.1f} s; exit code {code}")
+    return code if code >= 0 else 128 - code
 
 
 def _ports(usual: Mapping[str, int], first: int | None) -> dict[str, int]:

@@ -185,11 +185,22 @@ def _serve(verbs: Verbs) -> None:
     serve = verbs.add("serve", "simulated instruments alone, on TCP", "serve:serve")
     serve.add_argument("bench", nargs="?", **_FILE, help="YAML file of a bench (default: the usual one)")
     serve.add_argument("--port", type=int, metavar="N", help="port of the first, the others follow; 0: free ports")
-    serve.add_argument("--pace", default="real", metavar="PACE", help="real (default) or a factor such as x10")
+    serve.add_argument(
+        "--pace", metavar="PACE", help="real (default) or a factor such as x10; --run: virtual (default)"
+    )
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     serve.add_argument("--allow-remote", action="store_true", help="permit an address that others can reach")
     serve.add_argument("--profile", choices=("scpi", "seed"), help="seed: errors are answered as lines")
     serve.add_argument("--json", action="store_true", help="print the addresses as JSON")
+    serve.add_argument("--journal", **_FILE, help="with --run: keep every message and answer in this new file")
+    serve.add_argument("--python", metavar="PATH", type=Path, help="with --run: the script's interpreter")
+    serve.add_argument(
+        "--run",
+        nargs=argparse.REMAINDER,
+        default=[],
+        metavar="SCRIPT",
+        help="run this Python script with its arguments against the bench, then end; must come last",
+    )
     query = verbs.add("query", "ask an instrument on TCP one question", "serve:query")
     query.add_argument("address", metavar="HOST:PORT", help="where it listens")
     query.add_argument("message", help='what to send, such as "*IDN?"; without question mark nothing is read')

@@ -1,7 +1,7 @@
 """Collects what the installed plugins offer. Names are unique over all plugins; an unknown name raises."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -31,12 +31,17 @@ class Registry:
     """Device models, instruments, faults and readers of recordings of all plugins in ``manager``."""
 
     def __init__(self, manager: pluggy.PluginManager) -> None:
+        self._manager = manager
         self._models = _merged(manager, "drycell_device_models")
         self._instruments = _merged(manager, "drycell_instruments")
         self._benches = _merged(manager, "drycell_benches")
         self._testers = _merged(manager, "drycell_testers")
-        self.faults: Mapping[str, type[Fault]] = _merged(manager, "drycell_faults")
         self.importers: Mapping[str, Reader] = _merged(manager, "drycell_importers")
+
+    @cached_property
+    def faults(self) -> "Mapping[str, type[Fault]]":
+        """Faults by name."""
+        return _merged(self._manager, "drycell_faults")
 
     def population(self, model: str, request: PopulationRequest) -> Population:
         """The devices of a lot. Raises DrycellError for an unknown model or parameters it does not take."""

@@ -66,8 +66,6 @@ def _injected(source: Path) -> Iterator[tuple[str, Path]]:
 
 def visa_environment(resources: Mapping[str, str]) -> dict[str, str]:
     """What leads a program's PyVISA to instruments; ``resources``: VISA resource name -> ``host:port``."""
-    if not resources:
-        return {}
     return {
         "PYTHONPATH": str(private_folder()),
         "PYVISA_LIBRARY": "@drycell",

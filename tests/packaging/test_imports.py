@@ -70,7 +70,10 @@ def test_our_own_rooms_are_imported_by_their_full_names_only(room: str) -> None:
 
 
 def test_injected_code_needs_nothing_but_the_standard_library() -> None:
-    """It runs in the user's interpreter. Inside a function it may use what the host program itself has."""
+    """It runs in the user's interpreter. Inside a function it may use what the host program itself has.
+
+    The PyVISA backend is loaded by PyVISA alone.
+    """
     folder = ROOT / "sim" / "inject"
     own = {path.stem for path in folder.glob("*.py")} | {path.name for path in folder.iterdir() if path.is_dir()}
     allowed = sys.stdlib_module_names | own
@@ -89,6 +92,8 @@ def test_injected_code_needs_nothing_but_the_standard_library() -> None:
                 names = [node.module or ""]
             for name in names:
                 top = name.split(".")[0]
+                if top == "pyvisa" and path.parent.name == "visa":
+                    continue
                 if top == "drycell" or (top not in allowed and id(node) not in inside):
                     wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} imports {name}")
     assert wrong == []
