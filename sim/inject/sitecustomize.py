@@ -1,8 +1,8 @@
 """Entry of the lockstep shim: Python imports a ``sitecustomize`` before the program and before most of its library.
 
 The folder of this file is alone on ``PYTHONPATH`` in front of the program's own entries. When the environment names a
-control socket, the shim is installed; in any case the next ``sitecustomize`` on the path is run, as if this one were
-not there.
+control socket, the shim is installed; when it names VISA resources, PyVISA finds their backend; in any case the next
+``sitecustomize`` on the path is run, as if this one were not there.
 """
 
 import os
@@ -36,6 +36,8 @@ def _enter() -> None:
         import drycell_bridge.install  # type: ignore[import-not-found]
 
         drycell_bridge.install.install()
+    if "DRYCELL_RESOURCES" in os.environ:
+        sys.path.append(os.path.join(here, "visa"))  # where PyVISA finds the backend
     _chain(here)
 
 

@@ -18,9 +18,9 @@ PACKAGES = {
     "shim": "drycell_shim",
     "host": "drycell_host",
     "bridge": "drycell_bridge",
-    "visa": "pyvisa_drycell",
+    "visa": "visa/pyvisa_drycell",
 }
-"""Packages of sim/inject and the names by which programs find them."""
+"""Packages of sim/inject and their places; ``visa`` is on a program's path only when it has VISA resources."""
 KEEP = ("PATH", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR", "SYSTEMROOT")
 PINNED = {
     "LANG": "C.UTF-8",
@@ -47,7 +47,7 @@ def private_folder() -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=target.parent))
         for place, file in files.items():
-            (draft / place).parent.mkdir(exist_ok=True)
+            (draft / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, draft / place)
         try:
             draft.rename(target)

@@ -190,11 +190,16 @@ print(pyvisa.ResourceManager().open_resource("GPIB0::5::INSTR").query("*IDN?").s
     assert (code, out) == (0, "PyDVTATE,TC-SIM-001,TCSIM001,1.0.0 127.0.0.1:\n")
 
 
-def test_pyvisa_finds_the_backend_in_the_private_folder_and_nowhere_else() -> None:
+def test_pyvisa_finds_the_backend_where_resources_are_named_and_nowhere_else() -> None:
     look = "import importlib.util as u; print(u.find_spec('pyvisa_drycell') is not None)"
-    for path, found in (("", "False\n"), (str(private_folder()), "True\n")):
+    inside = {"PYTHONPATH": str(private_folder())}
+    for environment, found in (
+        ({}, "False\n"),
+        (inside, "False\n"),
+        ({**inside, "DRYCELL_RESOURCES": "{}"}, "True\n"),
+    ):
         done = subprocess.run(
-            [sys.executable, "-c", look], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
+            [sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True
         )
         assert done.stdout == found
 
