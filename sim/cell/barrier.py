@@ -13,6 +13,7 @@ from drycell.runtime.protocol import specification as spec
 from drycell.runtime.protocol.topics import Topics
 from drycell.sim.cell.inquiry import Inquiry
 from drycell.sim.cell.port import Port
+from drycell.sim.cell.reach import Reach
 
 Json = dict[str, Any]
 
@@ -24,6 +25,7 @@ class Barrier:
         self,
         port: Port,
         topics: Topics,
+        reach: Reach,
         peripherals: Collection[str],
         *,
         timeout_s: float,
@@ -32,6 +34,7 @@ class Barrier:
     ) -> None:
         self._port = port
         self._topics = topics
+        self._reach = reach
         self._peripherals = peripherals
         self._timeout_s = timeout_s
         self._active = active
@@ -77,7 +80,7 @@ class Barrier:
         ids = [str(one["request_id"]) for one in asked.values() if "request_id" in one]
         self._open = Inquiry(
             self._port,
-            self._topics,
+            self._reach,
             request["periphery_type"],
             spec.relayed_request(request, ids),
             timeout_s=self._timeout_s,

@@ -13,9 +13,11 @@ from drycell.runtime.protocol import messages
 from drycell.runtime.protocol.dialect import Dialect
 from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.broker import Message
+from drycell.sim.cell.deeds import Owner
 from drycell.sim.cell.jobs import Job
 from drycell.sim.cell.peer import Peer
 from drycell.sim.cell.port import Port
+from drycell.sim.cell.reach import Reach
 from drycell.sim.cell.touchdown import Touchdown
 
 Json = dict[str, Any]
@@ -34,7 +36,7 @@ class BaseMaster(ABC):
     """One master for ``sites``. ``find_job(lot)`` is its job source, None for an unknown lot.
 
     ``on_result(site, records)`` and ``on_summary(site, records)`` get the STDF records as they arrive;
-    ``on_lot(job)`` and ``on_lot_end()`` frame a lot.
+    ``on_lot(job)`` and ``on_lot_end()`` frame a lot. ``own`` has the peripherals that the master drives itself.
     """
 
     dialect: ClassVar[Dialect]
@@ -53,9 +55,11 @@ class BaseMaster(ABC):
         on_result: Callable[[str, list[Json]], None] = lambda site, records: None,
         on_summary: Callable[[str, list[Json]], None] = lambda site, records: None,
         on_lot_end: Callable[[], None] = lambda: None,
+        own: Owner | None = None,
     ) -> None:
         self._port = port
         self._topics = topics
+        self._reach = Reach(port, topics, own)
         self._sites = tuple(sites)
         self._layout: list[list[int]] = []
         self._find_job = find_job

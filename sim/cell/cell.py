@@ -19,6 +19,7 @@ from drycell.sim.cell.base_master import BaseMaster
 from drycell.sim.cell.bench import CellBench
 from drycell.sim.cell.bridge import Bridge, CallsToTester
 from drycell.sim.cell.control import Control, Programs
+from drycell.sim.cell.deeds import Deed, Owner, Peripheral
 from drycell.sim.cell.handler import Handler, Motion
 from drycell.sim.cell.instrument_calls import InstrumentCalls
 from drycell.sim.cell.instruments import InstrumentServer
@@ -37,7 +38,7 @@ from drycell.sim.cell.sdk_program import SdkProgram
 from drycell.sim.cell.seams import Seams
 from drycell.sim.cell.stage import Hands, LotDevices
 from drycell.sim.cell.stdf_file import StdfFile
-from drycell.sim.cell.tcc import Deed, Peripheral, TestCellController
+from drycell.sim.cell.tcc import TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
 from drycell.sim.errors import DrycellError
@@ -274,19 +275,8 @@ class Cell:
         common: Json = {"timeouts_s": self.timeouts_s, "quirks": cell.quirks}
         programs: Programs = self.hindered
         sites = [str(site) for site in cell.sites]
-        self.tcc = TestCellController(
-            self._port("tcc"),
-            topics,
-            {
-                kind: Peripheral(
-                    entry.latency_s,
-                    entry.answer,
-                    {ioctl: Deed(deed.to, deed.message, deed.until) for ioctl, deed in entry.does.items()},
-                )
-                for kind, entry in cell.peripherals.items()
-            },
-            self._put,
-        )
+        tcc = self._port("tcc")
+        self.tcc = TestCellController(tcc, topics, self._owner("tcc", tcc))
         self._controls = [Control(self._port(f"control{site}"), topics, site, programs, **common) for site in sites]
         self.master = self._make_master()
         wafer = cell.handler.wafer
@@ -308,8 +298,9 @@ class Cell:
         )
 
     def _make_master(self) -> BaseMaster:
+        port = self._port("master")
         return self._roles.master(
-            self._port("master"),
+            port,
             self._topics,
             [str(site) for site in self._scenario.cell.sites],
             find_job=lambda lot: self._job if lot == self._job.lot else None,
@@ -317,10 +308,24 @@ class Cell:
             on_result=self.stdf.result,
             on_summary=self.stdf.summary,
             on_lot_end=self.stdf.finish,
+            own=self._owner("master", port),
             timeouts_s=self.timeouts_s,
             quirks=self._scenario.cell.quirks,
             **self._roles.settings(self._scenario),
         )
+
+    def _owner(self, role: str, port: CellPort) -> Owner:
+        """What carries out requests to the peripherals that ``role`` owns."""
+        owned = {
+            kind: Peripheral(
+                entry.latency_s,
+                entry.answer,
+                {ioctl: Deed(deed.to, deed.message, deed.until) for ioctl, deed in entry.does.items()},
+            )
+            for kind, entry in self._scenario.cell.peripherals.items()
+            if entry.owner == role
+        }
+        return Owner(port, owned, self._put)
 
     def new_master(self) -> None:
         """A master with no memory takes the place of the one that died."""

@@ -5,9 +5,8 @@ from typing import Any
 
 from drycell.runtime.protocol import messages
 from drycell.runtime.protocol import specification as spec
-from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Message
 from drycell.sim.cell.port import Port
+from drycell.sim.cell.reach import Reach
 
 Json = dict[str, Any]
 
@@ -21,7 +20,7 @@ class Inquiry:
     def __init__(
         self,
         port: Port,
-        topics: Topics,
+        reach: Reach,
         peripheral: str,
         request: Mapping[str, Any],
         *,
@@ -33,18 +32,17 @@ class Inquiry:
         self._request = request
         self._timeout_s = timeout_s
         self._on_answer = on_answer
-        self._unsubscribe = port.subscribe(topics.peripheral_response(peripheral), self._heard)
         self._timer = port.later(timeout_s, self._timed_out)
-        port.publish(topics.peripheral_request(peripheral), request)
+        self._stop_hearing = reach.ask(peripheral, request, self._heard)
 
     def cancel(self) -> None:
         """Wait no longer; whatever is still answered is nobody's."""
         self._timer.cancel()
-        self._unsubscribe()
+        self._stop_hearing()
 
-    def _heard(self, message: Message) -> None:
+    def _heard(self, payload: bytes) -> None:
         try:
-            response = messages.decode(message.payload)
+            response = messages.decode(payload)
         except (ValueError, RecursionError):
             response = {}
         ids = self._request.get("request_ids") or [""]

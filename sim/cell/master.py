@@ -31,6 +31,7 @@ class Master(BaseMaster):
         self._requests = PeripheralRelay(
             self._port,
             self._topics,
+            self._reach,
             timeout_s=self._timeouts_s["peripheral_s"],
             quirks=self._quirks,
             waiting_sites=lambda all_of_them: self._touchdown.sites if all_of_them else self._touchdown.waiting,

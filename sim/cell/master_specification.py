@@ -41,9 +41,15 @@ class SpecificationMaster(BaseMaster):
         self._views: dict[str, SiteView] = {}
         timeout_s = self._timeouts_s["peripheral_s"]
         self._barrier = Barrier(
-            self._port, self._topics, peripherals, timeout_s=timeout_s, active=self._active_sites, fail=self.fail
+            self._port,
+            self._topics,
+            self._reach,
+            peripherals,
+            timeout_s=timeout_s,
+            active=self._active_sites,
+            fail=self.fail,
         )
-        self._teardowns = Teardowns(self._port, self._topics, tuple(peripherals), timeout_s=timeout_s)
+        self._teardowns = Teardowns(self._port, self._reach, tuple(peripherals), timeout_s=timeout_s)
 
     @property
     def _relay(self) -> Barrier:

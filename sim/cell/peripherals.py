@@ -1,7 +1,7 @@
-"""The master's way to the TCC: requests of all testing sites become one request, and its answer goes to all.
+"""The master's way to peripherals: requests of all testing sites become one request, and its answer goes to all.
 
 Rules (semi-ate): one request at a time; it is relayed with QoS 0 once every site that still tests has asked for the
-same; the TCC has ``peripheral_s`` to answer; the answer is forwarded unchanged with QoS 2.
+same; its owner (TCC, or the master) has ``peripheral_s`` to answer; the answer is forwarded unchanged with QoS 2.
 """
 
 from collections.abc import Callable, Collection
@@ -10,8 +10,8 @@ from typing import Any
 from drycell.runtime.protocol import messages
 from drycell.runtime.protocol.machine import Cancel
 from drycell.runtime.protocol.topics import Topics
-from drycell.sim.broker import Message
 from drycell.sim.cell.port import Port
+from drycell.sim.cell.reach import Reach
 
 Json = dict[str, Any]
 
@@ -23,6 +23,7 @@ class PeripheralRelay:
         self,
         port: Port,
         topics: Topics,
+        reach: Reach,
         *,
         timeout_s: float,
         quirks: Collection[str],
@@ -31,6 +32,7 @@ class PeripheralRelay:
     ) -> None:
         self._port = port
         self._topics = topics
+        self._reach = reach
         self._timeout_s = timeout_s
         self._quirks = quirks
         self._waiting_sites = waiting_sites
@@ -38,7 +40,7 @@ class PeripheralRelay:
         self._requests: dict[str, Json] = {}
         self._open: Json | None = None
         self._timer: Cancel | None = None
-        self._unsubscribe: Callable[[], None] | None = None
+        self._stop_hearing: Callable[[], None] | None = None
 
     def request(self, site: str, request: Json) -> None:
         """Site ``site`` asks for ``request``."""
@@ -69,13 +71,9 @@ class PeripheralRelay:
             self._fail(f"the sites ask a peripheral that cannot be one: {kind!r}")
             return
         self._open = request
-        self._unsubscribe = self._port.subscribe(self._topics.peripheral_response(kind), self._answered)
         self._timer = self._port.later(self._timeout_s, self._timed_out)
         relayed = {key: value for key, value in request.items() if key != "periphery_type"}
-        self._port.publish(self._topics.peripheral_request(kind), relayed, qos=0)
-
-    def _answered(self, message: Message) -> None:
-        self._finish(message.payload)
+        self._stop_hearing = self._reach.ask(kind, relayed, self._finish, qos=0)
 
     def _timed_out(self) -> None:
         request = self._open or {}
@@ -95,6 +93,6 @@ class PeripheralRelay:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
+        if self._stop_hearing is not None:
+            self._stop_hearing()
+            self._stop_hearing = None

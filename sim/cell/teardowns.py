@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any
 
 from drycell.runtime.protocol import specification as spec
-from drycell.runtime.protocol.topics import Topics
 from drycell.sim.cell.inquiry import Inquiry
 from drycell.sim.cell.port import Port
+from drycell.sim.cell.reach import Reach
 
 Json = dict[str, Any]
 
@@ -15,9 +15,9 @@ Json = dict[str, Any]
 class Teardowns:
     """Each :meth:`run` asks every one of ``actuators`` once, whatever becomes of the others."""
 
-    def __init__(self, port: Port, topics: Topics, actuators: Sequence[str], *, timeout_s: float) -> None:
+    def __init__(self, port: Port, reach: Reach, actuators: Sequence[str], *, timeout_s: float) -> None:
         self._port = port
-        self._topics = topics
+        self._reach = reach
         self._actuators = actuators
         self._timeout_s = timeout_s
         self._count = 0
@@ -42,7 +42,7 @@ class Teardowns:
                 spec.io_request(actuator, spec.TEARDOWN, {}), [f"teardown-{self._count}-{actuator}"]
             )
             Inquiry(
-                self._port, self._topics, actuator, request,
+                self._port, self._reach, actuator, request,
                 timeout_s=self._timeout_s, on_answer=partial(answered, actuator),
             )  # fmt: skip
         if not self._actuators:

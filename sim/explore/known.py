@@ -61,7 +61,7 @@ def known(base: Scenario) -> Known:
         layouts=(tuple(cell.layout[site] for site in cell.sites),),
         devices=devices.size,
         lot=devices.lot,
-        peripherals=tuple(cell.peripherals),
+        peripherals=tuple(kind for kind, one in cell.peripherals.items() if one.owner == "tcc"),
         instruments=tuple(base.instruments),
         device_parameters=_device_parameters(base),
         timeouts_s=_timeouts_s(base),

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Heard:
-    """One message on the broker.
+    """One message on the broker, or what a master says to a peripheral of its own and hears from it.
 
     ``place`` is the topic without device, handler, site and peripheral: ``TestApp/status``, ``Master/cmd``,
     ``Peripheral/request``. ``site`` and ``peripheral`` are "" for a topic without one.
@@ -59,6 +59,8 @@ class Heard:
 
 _Where = tuple[str, str, str, str]
 _UNREAD = object()
+_BY_HAND = {"drive": "Peripheral/request", "driven": "Peripheral/response"}
+"""What a master does at a peripheral of its own, and the place of the message that it stands for."""
 
 
 def decode(payload: str) -> Mapping[str, Any] | None:
@@ -200,6 +202,10 @@ class Facts:
         found: dict[str, list[Heard]] = {}
         for heard in self.messages:
             found.setdefault(heard.place, []).append(heard)
+        for kind, place in _BY_HAND.items():
+            by_hand = [Heard(e, ("", place, "", e.fields["peripheral"]), {}) for e in self._by_kind.get(kind, ())]
+            if by_hand:
+                found[place] = sorted([*found.get(place, ()), *by_hand], key=lambda heard: heard.event.seq)
         return found
 
     def heard(self, *places: str) -> Sequence[Heard]:

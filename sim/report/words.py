@@ -154,6 +154,10 @@ def _while(fields: Fields, start: str, keys: tuple[str, ...]) -> str:
     return _detailed(fields, start, keys) + state
 
 
+def _by_hand(fields: Fields) -> str:
+    return f"{fields['peripheral']}, by its own hand: {_io(orjson.loads(fields['payload']))}"
+
+
 _TELLERS: Mapping[str, Callable[[Fields], str]] = {
     "state": _state,
     "ask": lambda f: f"{f['line']} ⇒ {f['answer']}",
@@ -175,6 +179,8 @@ _TELLERS: Mapping[str, Callable[[Fields], str]] = {
     "ignored": lambda f: _while(f, "ignores", ("what",)),
     "trigger": lambda f: f"trigger of test {f['test']} ({f['cause']})",
     "tester": lambda f: f"site {f['site']}: {f['call'].replace('_', ' ')}",
+    "drive": _by_hand,
+    "driven": _by_hand,
     "release": lambda f: f"releases {_sites(f['sites'])}",
     "configure": lambda f: _detailed(f, "is configured", ("values",)),
     "lot": lambda f: f"lot {f['lot']} unloaded: {f['devices']} devices in {f['touchdowns']} touchdowns",

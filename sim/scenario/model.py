@@ -177,8 +177,10 @@ class Deed(Section):
 
 
 class Peripheral(Section):
-    """A device behind the test cell controller that answers io-control requests."""
+    """A device around the cell that answers io-control requests, such as a chamber or a magnet."""
 
+    owner: Literal["tcc", "master"] = "tcc"
+    """Who drives it: the test cell controller, to which the master relays requests, or the master itself."""
     latency_s: Seconds = 0.05
     """Time from request to answer."""
     answer: JsonValue = _OK
@@ -427,7 +429,7 @@ class Scenario(Section):
                 raise ValueError(f"hosts: {address} leads to {name!r}; {did_you_mean(name, self.instruments)}")
 
     def _check_timeline(self) -> None:
-        wrong = [*self._wrong_sites(), *self._wrong_successions()]
+        wrong = [*self._wrong_sites(), *self._unreachable_peripherals(), *self._wrong_successions()]
         if wrong:
             raise ValidationError.from_exception_data("Scenario", [_wrong_step(*finding) for finding in wrong])
 
@@ -446,6 +448,18 @@ class Scenario(Section):
             for place, site in places.items():
                 if site is not None and site not in sites:
                     yield ("timeline", index, *place), f"the cell has no site {site}; it has {list(sites)}"
+
+    def _unreachable_peripherals(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Faults of what a peripheral answers over the broker, when the master drives it without one."""
+        own = {kind for kind, peripheral in self.cell.peripherals.items() if peripheral.owner == "master"}
+        for index, step in enumerate(self.timeline):
+            for name in step.do.model_extra or {}:
+                if getattr(getattr(step.do, name), "peripheral", None) in own:
+                    yield (
+                        ("timeline", index, "do", name, "peripheral"),
+                        "the master drives this peripheral itself, nothing passes the broker; strike its instrument,"
+                        " or give it owner: tcc",
+                    )
 
     def _wrong_successions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Steps that wait for a step that is not there, or for each other; names that are there twice."""

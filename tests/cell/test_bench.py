@@ -9,6 +9,7 @@ import pytest
 
 from drycell.runtime.protocol.topics import Topics
 from drycell.sim.cell import tcc
+from drycell.sim.cell.deeds import Deed, Owner, Peripheral
 from drycell.sim.errors import DrycellError
 from drycell.sim.scenario import from_data
 
@@ -150,9 +151,9 @@ class Told:
 
 
 def ask_tcc(told, parameters, does=None):
-    deed = does or tcc.Deed("chamber", "TEMP:SETPOINT {temperature}", "TEMP:STAB?")
-    peripherals = {"Temperature": tcc.Peripheral(0.5, {"status": "ok"}, {"set_temperature": deed})}
-    controller = tcc.TestCellController(told, Topics("demo"), peripherals, told.put)
+    deed = does or Deed("chamber", "TEMP:SETPOINT {temperature}", "TEMP:STAB?")
+    peripherals = {"Temperature": Peripheral(0.5, {"status": "ok"}, {"set_temperature": deed})}
+    controller = tcc.TestCellController(told, Topics("demo"), Owner(told, peripherals, told.put))
     controller.start()
     request = {"type": "io-control-request", "ioctl_name": "set_temperature", "parameters": parameters}
     told.requested(SimpleNamespace(payload=json.dumps(request).encode()))

@@ -410,10 +410,13 @@ def answers_twice(patch: Patch) -> None:
 
 
 def rewrites_answers(patch: Patch) -> None:
-    def answered(self: PeripheralRelay, message: Any) -> None:
-        self._finish({**json.loads(message.payload), "result": "fine"})
+    def make(finish: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: PeripheralRelay, answer: Any) -> None:
+            finish(self, {**json.loads(answer), "result": "fine"} if isinstance(answer, bytes) else answer)
 
-    patch.setattr(PeripheralRelay, "_answered", answered)
+        return changed
+
+    wrap(patch, PeripheralRelay, "_finish", make)
 
 
 def relays_each_site(patch: Patch) -> None:

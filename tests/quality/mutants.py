@@ -460,10 +460,10 @@ def _memory_of_answers(patch: Patch) -> None:
 def _twice_when_quick(requested: Method) -> Method:
     """A peripheral without latency answers twice."""
 
-    def changed(self: TestCellController, kind: str, peripheral: Any, message: Any) -> None:
-        requested(self, kind, peripheral, message)
-        if peripheral.latency_s == 0:
-            requested(self, kind, peripheral, message)
+    def changed(self: TestCellController, kind: str, message: Any) -> None:
+        requested(self, kind, message)
+        if self._owner._peripherals[kind].latency_s == 0:
+            requested(self, kind, message)
 
     return changed
 
@@ -474,9 +474,8 @@ def _answers_after_absence(start: Method) -> Method:
     def changed(self: TestCellController) -> None:
         start(self)
         if getattr(self, "_was_away", False):
-            for kind, peripheral in self._peripherals.items():
-                answer = messages.io_response("set_temperature", peripheral.answer)
-                self._answer(self._topics.peripheral_response(kind), answer)
+            for kind, peripheral in self._owner._peripherals.items():
+                self._answer(kind, messages.io_response("set_temperature", peripheral.answer))
 
     return changed
 
