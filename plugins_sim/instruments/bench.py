@@ -8,6 +8,7 @@ Rules that hold here:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ USUAL = (
 )  # fmt: skip
 _KEYS = ("sites", "seed", "profile", "device", "thermal", "instruments", "board")
 _INSTRUMENT_KEYS = ("model", "file", "device", "port", "resources", "latency_s", "connect", "options")
+Read = Callable[[Path], Mapping[str, Any]]
 _EMPTY = Part((), ())
 
 
@@ -89,8 +91,14 @@ class Bench:
 
 
 def load_bench(path: Path, now_ns: Callable[[], int], overrides: Mapping[str, Any] | None = None) -> Bench:
-    """The bench that a YAML file describes; ``overrides`` win over its keys. Raises DrycellError for mistakes."""
-    return make_bench({**read_file(path), **(overrides or {})}, now_ns, path.parent, str(path))
+    """The bench that a YAML file describes, or the resources of a file of pyvisa-sim.
+
+    ``overrides`` win over its keys. Raises DrycellError for mistakes.
+    """
+    data = read_file(path)
+    if pyvisa_sim.is_one(data):
+        data = {"instruments": pyvisa_sim.instruments(data, path)}
+    return make_bench({**data, **(overrides or {})}, now_ns, path.parent, str(path))
 
 
 def make_bench(
@@ -100,6 +108,7 @@ def make_bench(
     refuse_unknown(data, _KEYS, where)
     sites = _whole(data.get("sites", 1), 1, SITES_LIMIT, f"{where}: sites")
     common = Setup("", now_ns, sites, _whole(data.get("seed", 0), 0, 2**64 - 1, f"{where}: seed"), _profile(data))
+    read = cache(read_file)  # several instruments may stand in one file
     made: dict[str, BenchInstrument | pyvisa_sim.PyvisaSimDevice] = {}
     ports: dict[str, int] = {}
     resources: dict[str, str] = {}
@@ -110,7 +119,7 @@ def make_bench(
             raise DrycellError(f"{place} must be a mapping with the key model or file.")
         refuse_unknown(entry, _INSTRUMENT_KEYS, place)
         shunt = any(isinstance(e, Mapping) and e.get("model") == "multimeter" for e in entries.values())
-        made[name] = _instrument(name, _behind_shunt(entry) if shunt else entry, common, folder, place)
+        made[name] = _instrument(name, _behind_shunt(entry) if shunt else entry, common, read, folder, place)
         ports[name] = _whole(entry.get("port", FIRST_PORT + index), 0, 65535, f"{place}: port")
         for resource in _resources(entry, place):
             if resource in resources:
@@ -149,7 +158,7 @@ def _world(
 
 
 def _instrument(
-    name: str, entry: Mapping[str, Any], common: Setup, folder: Path, where: str
+    name: str, entry: Mapping[str, Any], common: Setup, read: Read, folder: Path, where: str
 ) -> BenchInstrument | pyvisa_sim.PyvisaSimDevice:
     latency_s = entry.get("latency_s", 0.0)
     if isinstance(latency_s, bool) or not isinstance(latency_s, (int, float)):
@@ -161,10 +170,11 @@ def _instrument(
     )  # fmt: skip
     if "file" in entry:
         path = folder / str(entry["file"])
-        if "drycell-instrument" in read_file(path):
-            return Described(setup, path)
+        data = read(path)
+        if "drycell-instrument" in data:
+            return Described(setup, data, path)
         device = entry.get("device")
-        return pyvisa_sim.load(path, None if device is None else str(device), common.seed, name)
+        return pyvisa_sim.load(data, path, None if device is None else str(device), common.seed, name)
     model = entry.get("model")
     if model not in MODELS:
         raise DrycellError(f"{where}: there is no model {model!r}; {did_you_mean(str(model), MODELS)}")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from drycell.plugins_sim.instruments.common import BenchInstrument, Setup
-from drycell.plugins_sim.instruments.files import read_file, refuse_unknown, section
+from drycell.plugins_sim.instruments.files import refuse_unknown, section
 from drycell.plugins_sim.instruments.scpi import (
     Boolean,
     Call,
@@ -53,9 +53,8 @@ class Described(BenchInstrument):
 
     MODEL, SERIAL = "described", "0"
 
-    def __init__(self, setup: Setup, path: Path) -> None:
+    def __init__(self, setup: Setup, data: Mapping[str, Any], path: Path) -> None:
         super().__init__(setup)
-        data = read_file(path)
         self._where = str(path)
         if data.get("drycell-instrument") != VERSION:
             raise DrycellError(f"{path} must begin with drycell-instrument: {VERSION}.")

@@ -6,7 +6,9 @@ Rules that hold here:
 - ``{RANDOM(a, b, n):...}`` draws from the run's seed.
 - Terminators of the file (``eom``) do not matter: lines end with a newline, one before which a carriage return may
   stand. A device without an answer for its error says nothing.
-- ``bases`` and ``connections`` are not supported (the former does not work in pyvisa-sim itself).
+- A number may be written in any usual way; pyvisa-sim wants two digits and no sign.
+- ``bases``, ``connections``, ``bundled`` and ``channel_ids`` are not supported (the first does not work in pyvisa-sim
+  itself).
 """
 
 import re
@@ -17,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from drycell.plugins_sim.instruments.files import read_file
+from drycell.plugins_sim.instruments.files import refuse_unknown, section
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.streams import stream
 
@@ -30,9 +32,8 @@ _KINDS: Mapping[str, Callable[[str], Any]] = {"float": float, "int": lambda text
 _SCANS = {"f": r"[+-]?(?:\d+\.?\d*|\.\d+)", "e": r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", "d": r"[+-]?\d+"}
 
 
-def load(path: Path, device: str | None, seed: int, name: str) -> "PyvisaSimDevice":
+def load(data: Json, path: Path, device: str | None, seed: int, name: str) -> "PyvisaSimDevice":
     """Device ``device`` of a file (may be left out if there is but one). Raises DrycellError for what is wrong."""
-    data = read_file(path)
     devices = data.get("devices")
     if not isinstance(devices, Mapping) or not devices or "spec" not in data:
         raise DrycellError(f"{path} is no file of pyvisa-sim: it needs the keys spec and devices.")
@@ -45,6 +46,28 @@ def load(path: Path, device: str | None, seed: int, name: str) -> "PyvisaSimDevi
         return PyvisaSimDevice(devices[chosen], seed, name)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DrycellError(f"{path}: device {chosen} cannot be read ({type(error).__name__}: {error}).") from None
+
+
+def is_one(data: Json) -> bool:
+    """Whether ``data`` is the content of such a file."""
+    return "spec" in data and "devices" in data
+
+
+def instruments(data: Json, path: Path) -> dict[str, Json]:
+    """The instruments of the bench that such a file describes: every one of its ``resources`` is a device of its own.
+
+    Raises DrycellError for what is wrong.
+    """
+    made: dict[str, Json] = {}
+    for resource, entry in section(data, "resources", str(path)).items():
+        if not isinstance(entry, Mapping) or "device" not in entry:
+            raise DrycellError(f"{path}: resource {resource} must be a mapping with the key device.")
+        refuse_unknown(entry, ("device", "filename"), f"{path}: resource {resource}")
+        file = str(entry.get("filename", path.name))
+        made[str(resource)] = {"file": file, "device": str(entry["device"]), "resources": str(resource)}
+    if not made:
+        raise DrycellError(f"{path} names no resources, so nobody could reach its devices; add some.")
+    return made
 
 
 class PyvisaSimDevice:
@@ -172,10 +195,10 @@ class _Component:
         if random:
             low, high, count = float(random[1]), float(random[2]), min(int(random[3]), 100_000)
             draws = low + (high - low) * self._random.random(count)
-            numbers = ",".join(format(float(draw), random[4]) for draw in draws)
-            return _must(response[: random.start()] + numbers + response[random.end() :])
+            before, after = response[: random.start()], response[random.end() :]
+            return _must(", ".join(f"{before}{draw:{random[4]}}{after}" for draw in draws.tolist()))
         if value is not None:
-            response = response.format(value, ch_id=channel)
+            response = _formatted(response, value, channel)
         return _must(response)
 
 
@@ -237,6 +260,16 @@ def _scanner(query: str) -> re.Pattern[str]:
     if values != 1:
         raise ValueError(f"the setter {query!r} must have one value")
     return re.compile(pattern + re.escape(query[end:]), re.ASCII)
+
+
+def _formatted(response: str, value: Any, channel: str | None) -> str:
+    """``response`` with the value put in; a property without specs holds text, which may have to be a number here."""
+    for kind in (type(value), int, float):
+        try:
+            return response.format(kind(value), ch_id=channel)
+        except ValueError:
+            pass
+    return str(value)
 
 
 def _filled(pattern: str, channel: str | None) -> str:

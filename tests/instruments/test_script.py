@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import pyvisa_sim
 
 from drycell.sim.cli.main import main
 from drycell.sim.lockstep import private_folder
@@ -169,6 +170,28 @@ def test_the_backend_behaves_as_a_bus_a_serial_line_and_a_socket(
         "VI_ERROR_INV_RSRC_NAME",
         "closed",
     ]
+
+
+def test_a_script_of_pyvisa_sim_finds_every_resource_of_its_file(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = """
+import pyvisa
+manager = pyvisa.ResourceManager()
+signals = ("ASRL1::INSTR", "GPIB0::8::INSTR", "TCPIP0::localhost::inst0::INSTR", "TCPIP0::localhost::10001::SOCKET",
+           "USB0::0x1111::0x2222::0x1234::0::INSTR")
+for name in manager.list_resources("?*"):
+    if not name.endswith("RAW"):
+        end = "\\r\\n" if name.startswith("ASRL") else "\\n"
+        one = manager.open_resource(name, read_termination="\\n", write_termination=end)
+        print(name[:4], one.query("?IDN" if name in signals else ":VOLT:IMM:AMPL?"))
+"""
+    file = Path(pyvisa_sim.__file__).with_name("default.yaml")
+    code, out, err = run(capfd, str(file), "--run", script(tmp_path, text))
+    answers = out.splitlines()
+    assert code == 0 and len(answers) == 21, err
+    assert sum(answer.endswith("LSG Serial #1234") for answer in answers) == 5
+    assert sum(answer.endswith("+1.00000000E+00") for answer in answers) == 12
 
 
 def test_the_script_s_end_is_the_command_s_end(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
