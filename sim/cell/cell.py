@@ -51,7 +51,8 @@ from drycell.sim.suggest import did_you_mean
 Json = dict[str, Any]
 
 DONE = "the lot is done"
-STACKS = "stacks.txt"
+STACKS = "stacks.txt"  # of every program, when the cell ended before its lot
+BLOCKED = "blocked.txt"  # of programs that slept or waited outside of simulated time
 """Where each real program stood when its cell ended before the lot did; beside the journal, for a person."""
 LINGER_S = 0.05
 """How long a cell goes on after its end was decided, so that the effects of the last cause are in the journal."""
@@ -231,7 +232,13 @@ class Cell:
         """Real programs on simulated time: the seed and the date they see are the scenario's."""
         launcher = self._launcher
         assert launcher is not None
-        settings = Settings(seed=self._scenario.seed, epoch_ns=round(self._scenario.epoch.timestamp()) * NS_PER_S)
+        limits = self._scenario.limits
+        settings = Settings(
+            seed=self._scenario.seed,
+            epoch_ns=round(self._scenario.epoch.timestamp()) * NS_PER_S,
+            guard_s=limits.computing_s,
+            on_hang=limits.on_hang,
+        )
         if self._debug is not None:
             settings = replace(settings, guard_s=None)
         return Lockstep(
@@ -383,16 +390,16 @@ class Cell:
         reason = await self._over
         await asyncio.sleep(LINGER_S)
         self._kernel.journal.record("end", "cell", reason=reason)
-        if reason != DONE:
-            self._keep_stacks()
+        if self.lockstep is not None:
+            self._keep(BLOCKED, {f"{f.process}: {f.text}": f.stack for f in self.lockstep.counters.blocked})
+            self._keep(STACKS, {} if reason == DONE else self.lockstep.stacks())
         return reason
 
-    def _keep_stacks(self) -> None:
-        """A cell that did not come to its end: write down where every program stands, for a person."""
-        stacks = {} if self.lockstep is None else self.lockstep.stacks()
+    def _keep(self, name: str, stacks: Mapping[str, str]) -> None:
+        """Write down, for a person, where programs stand or stood."""
         if stacks:
-            text = "\n".join(f"{name}\n{stack}\n" for name, stack in stacks.items())
-            (self._run_dir / STACKS).write_text(text, "utf-8")
+            text = "\n".join(f"{heading}\n{stack}\n" for heading, stack in stacks.items())
+            (self._run_dir / name).write_text(text, "utf-8")
 
     def _open_ports(self) -> None:
         """Tell real programs in virtual time which ports are the cell's."""

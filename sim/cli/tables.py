@@ -41,6 +41,9 @@ def print_run(name: str, run: Run, result: RunResult | None, tally: Tally) -> No
         if result.stdf_path is not None:
             out.print(f"STDF: {escape(str(result.stdf_path))}", soft_wrap=True)
     out.print(f"run directory: {escape(str(run.path))}", soft_wrap=True)
+    if run.blocked.is_file():
+        text = "a program has slept or waited in C code, outside of simulated time: blocked.txt there says where"
+        out.print(text, style="yellow", soft_wrap=True)
 
 
 def bin_table(tally: Tally, names: dict[int, str]) -> Table:

@@ -13,14 +13,16 @@ simulated instant.
 
 import asyncio
 import selectors
+import socket
 from collections.abc import Callable, Mapping
 from heapq import heappush
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from drycell.sim.kernel.clock import NS_PER_S, Clock
 from drycell.sim.kernel.pace import Pace, WallClock
 
 _HALF_NS = 0.5e-9
+_S = TypeVar("_S", bound=selectors.BaseSelector)
 
 
 class StuckError(Exception):
@@ -44,7 +46,7 @@ class _Selector(selectors.BaseSelector):
     """Polls real descriptors without waiting; when all is quiet, steps the simulation instead."""
 
     def __init__(self, clock: Clock, pace: Pace) -> None:
-        self._real = selectors.DefaultSelector()
+        self._real: selectors.BaseSelector = selectors.DefaultSelector()
         self._clock = clock
         self._wall = None if pace.factor is None else WallClock(pace.factor)
         self.loop: KernelLoop
@@ -64,6 +66,11 @@ class _Selector(selectors.BaseSelector):
 
     def close(self) -> None:
         self._real.close()
+
+    def interpose(self, make: Callable[[selectors.BaseSelector], _S]) -> _S:
+        """Put what ``make`` returns between this selector and the one that polls, which ``make`` is given."""
+        self._real = made = make(self._real)
+        return made
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if self._wall is not None:
@@ -137,6 +144,7 @@ class KernelLoop(asyncio.SelectorEventLoop):
         self.selector = _Selector(clock, pace)
         self.selector.loop = self
         self._clock = clock
+        self.on_socket: Callable[[socket.socket], object] | None = None
         super().__init__(self.selector)
         self._clock_resolution = _HALF_NS
         self._timers = 0
@@ -154,6 +162,12 @@ class KernelLoop(asyncio.SelectorEventLoop):
         heappush(self._scheduled, timer)
         timer._scheduled = True
         return timer
+
+    def _make_socket_transport(self, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
+        """asyncio's own, after ``on_socket`` has seen the stream socket."""
+        if self.on_socket is not None:
+            self.on_socket(sock)
+        return super()._make_socket_transport(sock, *args, **kwargs)  # type: ignore[misc]  # asyncio's own name for it
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]
         raise RuntimeError("no threads on the kernel's loop: their answers would come at no defined simulated time")

@@ -14,11 +14,9 @@ each other until all are idle, and what they did takes effect in the order of th
 
 import os
 import signal
-import socket
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from drycell.sim.inject.shim import wire
 from drycell.sim.kernel import Kernel
@@ -26,6 +24,7 @@ from drycell.sim.lockstep import diagnose
 from drycell.sim.lockstep.debugging import DebugWish
 from drycell.sim.lockstep.errors import DeadlockError, LockstepError, ZenoError
 from drycell.sim.lockstep.gate import Gate
+from drycell.sim.lockstep.pacing import Pacer
 from drycell.sim.lockstep.private import private_folder
 from drycell.sim.lockstep.process import Process, Report
 from drycell.sim.lockstep.roll import Roll
@@ -60,21 +59,13 @@ class Lockstep:
         self._steps_here = 0
         self._folder = tempfile.TemporaryDirectory(prefix="drycell-")
         self._roll = Roll(Path(self._folder.name) / "control", self.settings.start_s)
+        self._pacer = Pacer(kernel.clock, self._heard)
         self.gate = self._enter(kernel)
 
     def _enter(self, kernel: Kernel) -> Gate:
         """Put the gate between the loop and its selector, and count the sockets that the loop accepts."""
-        loop: Any = kernel.loop
-        selector: Any = kernel.loop.selector
-        gate = Gate(selector._real, kernel.loop.has_ready)
-        selector._real = gate
-        make = loop._make_socket_transport
-
-        def make_counted(sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
-            gate.adopt(sock)
-            return make(sock, *args, **kwargs)
-
-        loop._make_socket_transport = make_counted
+        gate = kernel.loop.selector.interpose(lambda real: Gate(real, kernel.loop.has_ready))
+        kernel.loop.on_socket = gate.adopt
         kernel.attach(self)
         return gate
 
@@ -154,21 +145,22 @@ class Lockstep:
         for process in self._alive:
             if process.held is not None and process.has_news():
                 raise LockstepError(f"invariant I5: {process.name} ran ahead of something that reached it; a bug")
-        able = [p for p in self._alive if not p.frozen and p.held is None]
+        self._pacer.look()
+        able = [p for p in self._alive if p.able()]
         movers = [p for p in able if p.has_news()]
         if not movers:
             movers = [p for p in able if p.flag(wire.WANTS_ALONE)][:1]
         if movers:
             self._superstep(movers)
             return True
-        return self._sweep()
+        return self._sweep() or (self._pacer.busy() and self._pacer.wait(self._next_instant()))
 
     def next_ns(self) -> int | None:
         """The earliest instant at which a process wants to act."""
         instants = [at for at in (p.next_ns() for p in self._alive) if at is not None]
         if instants:
             return max(min(instants), self.kernel.now_ns)
-        if self._alive and self._kernel_next() is None:
+        if self._alive and not self._pacer.busy() and self._kernel_next() is None:
             raise DeadlockError(diagnose.deadlock(self.kernel.now_ns, self.stacks()))
         return None
 
@@ -179,11 +171,7 @@ class Lockstep:
         for process in self.living():
             if process.held is not None and process.held.at_ns <= now_ns:
                 process.take(process.held, self.gate)
-        due = [
-            p
-            for p in self._alive
-            if p.held is None and not p.frozen and p.report is not None and 0 <= p.report.deadline_ns <= now_ns
-        ]
+        due = [p for p in self._alive if p.able() and p.report is not None and 0 <= p.report.deadline_ns <= now_ns]
         if due:
             self._superstep(due)
 
@@ -237,6 +225,11 @@ class Lockstep:
         instants = (self.kernel.loop.next_timer_ns(), self.kernel.clock.next_ns())
         return min((at for at in instants if at is not None), default=None)
 
+    def _next_instant(self) -> int | None:
+        """When anything happens next, here or in a process that is not computing."""
+        instants = (self._kernel_next(), self.next_ns())
+        return min((at for at in instants if at is not None), default=None)
+
     def _horizon(self, runner: Process) -> int:
         """Until when ``runner`` may sleep on its own account: nothing else happens before.
 
@@ -245,16 +238,14 @@ class Lockstep:
         """
         now = self.kernel.now_ns
         open_ends = wire.UNCOVERED | wire.CHILDREN | wire.WANTS_ALONE
-        if len(runner.rank) > 1 or any(p.flag(open_ends) for p in self._alive if p is not runner):
+        others = [p for p in self._alive if p is not runner]
+        if len(runner.rank) > 1 or any(p.computing or p.flag(open_ends) for p in others):
             return now
         instants = [now + FAR_NS]
         following = self._kernel_next()
         if following is not None:
             instants.append(following)
-        for process in self._alive:
-            at = process.next_ns()
-            if process is not runner and at is not None:
-                instants.append(at)
+        instants += [at for at in (p.next_ns() for p in others) if at is not None]
         return min(instants)
 
     def _superstep(self, movers: list[Process]) -> None:
@@ -287,28 +278,52 @@ class Lockstep:
             )
 
     def _collect(self, process: Process, horizon: int) -> None:
-        """Wait until ``process`` is idle or gone."""
+        """Wait until ``process`` is idle or gone, or has computed for longer than the guard."""
         self.counters.runs += 1
+        slices = 0
         while True:
             message = process.receive()
             if message is None:
-                raise diagnose.hang(process, self.settings.guard_s or 0.0, Path(self._folder.name))
-            if not message:
-                process.await_exit(20.0)
-                self._ended(process)
+                slices += 1
+                if self._is_overdue(process, slices):
+                    return
+            elif self._heard(process, message, horizon):
                 return
-            if wire.check(message) == wire.IDLE:
-                break
+
+    def _is_overdue(self, process: Process, slices: int) -> bool:
+        """Whether time goes on without ``process``, which has run for so many slices; HangError if it must not."""
+        guard_s = self.settings.guard_s
+        if guard_s is None:
+            return False
+        if diagnose.sleeps_in_c(process):
+            self.counters.blocked.append(diagnose.blocked(process, Path(self._folder.name)))
+        if slices * diagnose.SLICE_S < guard_s:
+            return False
+        if self.settings.on_hang == "fail":
+            raise diagnose.hang(process, guard_s, Path(self._folder.name))
+        self.deterministic = False
+        self._find(Finding("computing", process.name, diagnose.computing(guard_s)))
+        self._pacer.leave(process)
+        return True
+
+    def _heard(self, process: Process, message: bytes, horizon: int = 0) -> bool:
+        """Take one message of a running process; True when it runs no more."""
+        if not message:
+            process.await_exit(20.0)
+            self._ended(process)
+            return True
+        if wire.check(message) != wire.IDLE:
             self._note(process, message)
-        process.running = False
+            return False
         report = Report.parse(message)
-        now = self.kernel.now_ns
-        if report.at_ns > now:
+        if report.at_ns > self.kernel.now_ns and not process.computing:
             if report.at_ns >= horizon:
                 raise LockstepError(f"{process.name} slept past its horizon; a bug in the shim")
             process.held = report
         else:
             process.take(report, self.gate)
+        process.running = process.computing = False
+        return True
 
     def _note(self, process: Process, message: bytes) -> None:
         """LOG and BUSY: keep what they say."""
@@ -333,8 +348,7 @@ class Lockstep:
         """Take in processes that said HELLO, waiting for those that are expected. True if there was one."""
         arrived = self._roll.arrivals(self.processes)
         for process in arrived:
-            timeout = self.settings.guard_s
-            diagnose.set_receive_guard(process.control, timeout)
+            diagnose.slice_receiving(process.control)
             self.processes.append(process)
             self.processes.sort(key=lambda p: p.rank)
             self._alive = [p for p in self.processes if not p.gone]
@@ -355,9 +369,7 @@ class Lockstep:
         waited_ms = 0.0
         while True:
             movers = [
-                p
-                for p in self.living()
-                if p.stale and p.held is None and not p.frozen and (p.flag(wire.UNCOVERED) or p.flag(wire.CHILDREN))
+                p for p in self.living() if p.stale and p.able() and (p.flag(wire.UNCOVERED) or p.flag(wire.CHILDREN))
             ]
             if movers:
                 self.counters.pokes += 1
@@ -379,9 +391,9 @@ class Lockstep:
     def _assert_accounted(self) -> None:
         """I1 and I3, checked at every advance that runs processes."""
         for process in self.living():
-            if process.running:
+            if process.running and not process.computing:
                 raise LockstepError(f"invariant I1: {process.name} still runs while the clock moves")
-            if process.frozen or process.held is not None:
+            if not process.able():
                 continue
             for connection in process.connections.values():
                 if connection.news():

@@ -59,15 +59,20 @@ class Process:
     gone: bool = False
     stale: bool = False  # others have acted since it last looked at what the counters do not cover
     running: bool = False
+    computing: bool = False  # it has run for longer than the guard, and time goes on without it
     connections: dict[tuple[int, int], Connection] = field(default_factory=dict)
     signals: list[int] = field(default_factory=list)
     pidfd: int = -1
     opened: int = 0
-    settings_version: int = 0
+    slept_slices: int = 0  # how often in a row it was found asleep although it runs
+
+    def able(self) -> bool:
+        """Whether it may be run now."""
+        return self.held is None and not self.frozen and not self.computing
 
     def next_ns(self) -> int | None:
         """When this process wants to act next."""
-        if self.gone or self.frozen:
+        if self.gone or self.frozen or self.computing:
             return None
         if self.held is not None:
             return self.held.at_ns
@@ -146,7 +151,7 @@ class Process:
 
     def end(self) -> None:
         """The process is gone: what it had sent is told by its streams alone."""
-        self.gone, self.running = True, False
+        self.gone, self.running, self.computing = True, False, False
         self.held = None
         for connection in self.connections.values():
             connection.p_gone = True

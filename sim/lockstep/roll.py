@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from drycell.sim.inject.shim import wire
 from drycell.sim.lockstep.errors import LockstepError, NeverAttachedError
 from drycell.sim.lockstep.process import Process, Rank, parse_hello
 
@@ -38,12 +39,10 @@ class Roll:
         self._expected: dict[str, _Expected] = {}
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._listener.bind(str(path))
+            wire.through_folder(str(path), self._listener.bind)
         except OSError as error:
             self._listener.close()
-            raise LockstepError(
-                f"no control socket can be made in {path.parent} ({error}); set TMPDIR to a short path"
-            ) from None
+            raise LockstepError(f"no control socket can be made in {path.parent} ({error})") from None
         self._listener.listen(BACKLOG)
         self._listener.setblocking(False)
 

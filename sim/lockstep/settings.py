@@ -1,11 +1,16 @@
 """How processes see the world, and what lockstep counts and finds: values only."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How processes see the world. Durations of simulated time in ns, guards in wall seconds (None: off)."""
+    """How processes see the world. Durations of simulated time in ns, guards in wall seconds (None: off).
+
+    ``on_hang``: what happens when a process computes for longer than ``guard_s``. ``fail`` raises HangError; ``pace``
+    lets simulated time pass as fast as on the wall until it is back, and the run is not deterministic.
+    """
 
     tick_ns: int = 1000
     epoch_ns: int = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
@@ -15,6 +20,7 @@ class Settings:
     cpus: int = 2
     hosts: tuple[tuple[str, int, str, int], ...] = ()  # (host, port or 0, real host, real port)
     guard_s: float | None = 60.0
+    on_hang: Literal["fail", "pace"] = "fail"
     start_s: float = 60.0
     zeno: int = 20_000
     fix_addresses: bool = True
@@ -39,3 +45,4 @@ class Counters:
     pokes: int = 0
     advances: int = 0
     log: list[Finding] = field(default_factory=list)
+    blocked: list[Finding] = field(default_factory=list)  # found by the wall clock, so for people only

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from drycell.sim.cell.cell import BLOCKED
 from drycell.sim.cell.result import RunResult, from_record
 from drycell.sim.cell.tally import Tally, tally
 from drycell.sim.errors import DrycellError
@@ -42,6 +43,11 @@ class Run:
     def journal(self) -> Path:
         """The journal's file."""
         return self.path / "journal.jsonl"
+
+    @property
+    def blocked(self) -> Path:
+        """The stacks of programs that slept outside of simulated time; a file only if there were any."""
+        return self.path / BLOCKED
 
     def state(self) -> State:
         """How far the run came. ``unfinished``: it still runs, or its process was killed."""

@@ -342,6 +342,11 @@ class Limits(Section):
     """Simulated duration."""
     wall_s: Seconds | None = Field(default=None, gt=0)
     """Real duration; null for none."""
+    computing_s: Seconds = Field(default=60.0, gt=0)
+    """Real duration that a program in virtual time may compute without waiting for anything."""
+    on_hang: Literal["fail", "pace"] = "fail"
+    """A program that computes for longer: the run fails; or it goes on at the pace of the wall clock until the
+    program is back, and is not deterministic."""
 
 
 def _wrong_step(place: tuple[str | int, ...], text: str) -> InitErrorDetails:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import pytest
 from drycell.sim.lockstep import (
     DeadlockError,
     HangError,
-    Lockstep,
     LockstepError,
     NeverAttachedError,
     Settings,
@@ -139,6 +139,54 @@ def test_an_endless_computation_is_reported_with_its_stack(world: Any) -> None:
         one.run(lambda: one.program("busy", text))
     assert "busy has computed for 1 s of wall time" in str(caught.value)
     assert "in compute" in str(caught.value)
+
+
+def test_a_long_computation_may_be_waited_for_at_the_pace_of_the_wall(world: Any) -> None:
+    busy = """
+        import os, resource, socket, time
+        peer = socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))
+        peer.sendall(b"I am busy\\n")
+        time.sleep(1)
+        while resource.getrusage(resource.RUSAGE_SELF).ru_utime < 1.6:
+            pass
+        peer.sendall(b"done\\n")
+        time.sleep(2)
+        peer.sendall(b"and on\\n")
+    """
+    one = world(settings=Settings(tick_ns=0, guard_s=1.0, on_hang="pace"))
+
+    def start() -> None:
+        one.program("busy", busy)
+        one.program("talker", TALKER)
+        one.kernel.later(100_000_000_000, lambda: one.lockstep.kill("talker"))
+
+    one.run(start)
+    told = {text: at for at, who, text in one.said if who == "busy"}
+    ticks = [at for at, who, text in one.said if (who, text) == ("talker", "tick")]
+    assert told["done"] > 1_000_000_000  # later than its own clock says: the wall has moved on
+    assert told["and on"] == max(told["done"], 3_000_000_000)  # its own clock stood still meanwhile
+    assert ticks == [700_000_000 * (n + 1) for n in range(142)]  # nobody else's time has suffered
+    assert not one.lockstep.deterministic
+    assert [(f.kind, f.process) for f in one.lockstep.counters.log] == [("computing", "busy")]
+
+
+def test_a_sleep_in_c_code_is_told_with_its_stack(world: Any) -> None:
+    text = """
+        import ctypes, time
+        def settle():
+            ctypes.CDLL(None).sleep(50)
+        time.sleep(1)
+        settle()
+        time.sleep(1)
+    """
+    one = world()
+    one.run(lambda: one.program("sleeper", text))
+    [found] = one.lockstep.counters.blocked
+    assert found.process == "sleeper"
+    assert found.text == "it has slept or waited in C code for 1 s of wall time and no simulated time"
+    assert "in settle" in found.stack
+    assert one.ended_at == {"sleeper": 2_000_000_000}
+    assert one.lockstep.deterministic
 
 
 def test_two_that_answer_each_other_at_once_for_ever_are_stopped(world: Any) -> None:
@@ -316,15 +364,10 @@ def test_a_program_whose_simulator_is_gone_does_not_run_on(tmp_path: Path) -> No
     )
 
 
-def test_a_temporary_folder_with_too_long_a_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tempfile
-
-    from drycell.sim.kernel import Kernel
-
+def test_a_temporary_folder_may_have_a_long_name(world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     long = tmp_path / ("long" * 30)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
-    kernel = Kernel()
-    with pytest.raises(LockstepError, match="set TMPDIR to a short path"):
-        Lockstep(kernel)
-    kernel.close()
+    one = world()
+    one.run(lambda: one.program("sleeper", "import time; time.sleep(3); print('done')"))
+    assert one.lines("sleeper") == ["done"]

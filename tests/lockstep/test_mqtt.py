@@ -112,6 +112,16 @@ def test_ten_megabytes_pass_in_both_directions(world) -> None:  # type: ignore[n
     assert first[1][0].endswith(" 10450001")
 
 
+def test_a_publish_of_ten_megabytes_comes_back_whole() -> None:
+    def run() -> tuple[str, str]:
+        cell = Cell(python(), program=PROGRAM.with_name("big_like.py")).run()
+        return cell.output["site0"], cell.sha256
+
+    first, second = run(), run()
+    assert first == second
+    assert first[0] == "True\n"
+
+
 @pytest.mark.parametrize("library", ["aiomqtt==2.5.1", "gmqtt==0.7.0"])
 def test_other_client_libraries_run_unmodified_too(library: str) -> None:
     name = library.partition("=")[0]

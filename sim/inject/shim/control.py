@@ -32,7 +32,7 @@ def connect(path: str, token: str, name: str) -> dict[str, Any]:
     import fcntl
 
     low = real.Socket(sock.AF_UNIX, sock.SOCK_SEQPACKET)
-    low.connect(path)
+    wire.through_folder(path, low.connect)
     fd = fcntl.fcntl(low.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH_FD)
     low.close()
     _socket = real.Socket(fileno=fd)
@@ -138,15 +138,22 @@ def _uncovered() -> bool:
     return False
 
 
+def _blocked() -> list[links.Link]:
+    """The connections on which a thread waits for room, in ``send`` or by polling."""
+    waits = (wait for strand in baton.fd_waiters for wait in strand.fds)
+    return [links.by_fd[fd] for fd, events in waits if events & real.POLLOUT and fd in links.by_fd]
+
+
 def _idle_message(flags: int, deadline: int, pids: list[int]) -> bytes:
     reported = links.outward()
+    blocked = _blocked()
     parts = [
         wire.IDLE_BODY.pack(
             wire.IDLE, wire.VERSION, flags, baton.now, deadline, baton.clock, len(reported), len(pids)
         )
     ]
     for link in reported:
-        state = link.local | (wire.BLOCKED if link.blocked else 0)
+        state = link.local | (wire.BLOCKED if link in blocked else 0)
         parts.append(wire.IDLE_LINK.pack(link.lport, link.pport, link.consumed, link.sent, state))
     parts += [wire.CHILD.pack(pid) for pid in pids]
     return b"".join(parts)

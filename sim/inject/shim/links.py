@@ -26,7 +26,6 @@ class Link:
 
     __slots__ = (
         "announced",
-        "blocked",
         "consumed",
         "flags",
         "local",
@@ -46,7 +45,6 @@ class Link:
         self.window = wire.WINDOW_BYTES
         self.flags = 0  # of the other end: wire.FIN, wire.GONE
         self.local = 0  # of this end: wire.WRITE_CLOSED, wire.CLOSED
-        self.blocked = 0  # threads that wait for room
         self.users = 1
         self.peer: Link | None = None  # the other end, if it is in this process
 

@@ -282,11 +282,7 @@ class Socket(_socket.socket):
         deadline = None
         while link.room() <= 0 and not (link.flags & wire.GONE):
             deadline = self._deadline() if deadline is None else deadline
-            link.blocked += 1
-            try:
-                self._await(real.POLLOUT, deadline, "send")
-            finally:
-                link.blocked -= 1
+            self._await(real.POLLOUT, deadline, "send")
         return self._push(link, memoryview(data).cast("B"), flags)
 
     def _push(self, link: links.Link, view: memoryview, flags: int) -> int:

@@ -6,7 +6,12 @@ byte and the version byte; times are signed 64-bit nanoseconds of simulated time
 
 from __future__ import annotations
 
+import os
 from struct import Struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 VERSION = 1
 HELLO, CONFIG, RUN, IDLE, LOG, BUSY, QUERY = b"H", b"C", b"R", b"I", b"L", b"B", b"Q"
@@ -65,3 +70,13 @@ def text(kind: bytes, body: str) -> bytes:
 def body(message: bytes) -> str:
     """The text of a message made by ``text``."""
     return message[HEAD.size :].decode("utf-8")
+
+
+def through_folder(path: str, use: Callable[[str], object]) -> None:
+    """``use`` (bind or connect) the socket at ``path``, however long that is: an address holds 107 bytes at most."""
+    folder, name = os.path.split(path)
+    descriptor = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+    try:
+        use(f"/proc/self/fd/{descriptor}/{name}")
+    finally:
+        os.close(descriptor)
