@@ -144,7 +144,7 @@ class SpecificationSequencer(ModelledProgram):
     # one device ----------------------------------------------------------------------------------------------------
 
     def _chosen_tests(self, job_data: Json | None) -> Sequence[Test]:
-        """The tests that ``test_sequence`` names, in the program's order. Raises ValueError for one it does not have."""
+        """The tests that ``test_sequence`` names, in the program's order. ValueError: it has none of that name."""
         names = (job_data or {}).get("test_sequence") or [test.instance for test in self._program.tests]
         unknown = set(names) - {test.instance for test in self._program.tests}
         if unknown:
