@@ -13,9 +13,9 @@ def mermaid(table: Table) -> str:
     return "\n".join(lines)
 
 
-def markdown(table: Table) -> str:
+def markdown(table: Table, title: str) -> str:
     """One section of the protocol page: diagram, published names and timeouts of ``table``."""
-    lines = [f"## {table.role.capitalize()}", "", "```mermaid", mermaid(table), "```", ""]
+    lines = [f"## {title}", "", "```mermaid", mermaid(table), "```", ""]
     internal = [state for state in table.states if state not in table.published]
     renamed = [f"`{state}` as `{name}`" for state, name in table.published.items() if state != name]
     if internal:

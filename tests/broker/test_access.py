@@ -50,6 +50,16 @@ def test_what_each_role_may_subscribe_to(client_id, topic_filter, allowed):
     assert (AccessRules(ROLES).refuse_subscribe(client_id, topic_filter) is None) is allowed
 
 
+@pytest.mark.row("SEQ-02")
+def test_only_the_master_hears_test_programs_and_only_master_and_control_are_heard_by_them():
+    rules = AccessRules(ROLES)
+    others = ["controlapp.D.0", "controlapp.D.1", "testapp.D.1", "handler.H", "tcc.magfield"]
+    for kind in ("status", "stdf", "testresult", "log"):
+        topic = f"ate/D/TestApp/{kind}/site0"
+        assert rules.breach_subscribe("masterapp.D", topic) is None
+        assert all(rules.breach_subscribe(one, topic) for one in others)
+
+
 @pytest.mark.parametrize(
     ("wide", "narrow", "expected"),
     [("a/#", "a", True), ("a/#", "a/+/b", True), ("a/+", "a/#", False), ("a/+", "a/b", True), ("a/b", "a/+", False),

@@ -321,6 +321,7 @@ def test_a_site_that_has_finished_is_not_waited_for():
     assert len(desk.sent(TOPICS.peripheral_request("Temperature"))) == 1
 
 
+@pytest.mark.row("SEQ-25", "SEQ-26")
 def test_different_wishes_and_peripherals_that_are_not_there_are_system_errors():
     master, desk = begun(("0", "1"))
     desk.ask("0", "set")

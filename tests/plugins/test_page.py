@@ -6,22 +6,17 @@ import re
 from pathlib import Path
 
 from drycell.runtime.plugins.kinds import KINDS
+from tests.rows import rows_with_tests
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "plugins.md").read_text("utf-8")
 ROWS = {f"HS-{number:02}" for number in range(1, 61)}
 
 
-def rows_with_tests() -> set[str]:
-    marks = r"@pytest\.mark\.row\(([^)]*)\)"
-    sources = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
-    return {row for source in sources for mark in re.findall(marks, source) for row in re.findall(r"HS-\d+", mark)}
-
-
 def test_every_row_of_the_plugin_document_has_a_test_or_a_stated_replacement() -> None:
     replaced = set(re.findall(r"HS-\d+", PAGE))
-    assert rows_with_tests() | replaced >= ROWS
-    assert rows_with_tests() - ROWS == set()
+    assert rows_with_tests("HS") | replaced >= ROWS
+    assert rows_with_tests("HS") - ROWS == set()
 
 
 def test_every_hook_stands_on_the_page() -> None:

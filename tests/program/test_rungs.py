@@ -127,7 +127,7 @@ def masked(records: list[Record], site: int | None = None) -> bytes:
 
 
 @pytest.mark.parametrize(("sites", "dialect"), [(1, "semi-ate"), (2, "semi-ate"), (2, "specification")])
-@pytest.mark.row("SEQ-01", "SEQ-03", "SEQ-23")
+@pytest.mark.row("SEQ-01", "SEQ-03", "SEQ-23", "SEQ-40")
 def test_both_rungs_give_the_same_stdf(fly: Callable[..., SimpleNamespace], sites: int, dialect: str) -> None:
     steps = [{"when": {"part": 4}, "do": {"options": {"stop_on_fail": True}}}]
     model = fly("model", sites=sites, timeline=steps, dialect=dialect)
