@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
+from drycell.plugins_sim.devices.recorded import RecordedInstrument, recorded_lot
 from drycell.plugins_sim.importers import READERS
 from drycell.plugins_sim.instruments import meter
 from drycell.plugins_sim.instruments.bench import load_bench, make_bench
@@ -43,14 +44,15 @@ def _ldo(request: PopulationRequest) -> Population:
 
 @hookimpl
 def drycell_device_models() -> Mapping[str, Callable[[PopulationRequest], Population]]:
-    """``ldo``: a 3.3 V voltage regulator."""
-    return {"ldo": _ldo}
+    """``ldo``: a 3.3 V voltage regulator; ``recorded``: the devices of a lot that was recorded."""
+    return {"ldo": _ldo, "recorded": recorded_lot}
 
 
 @hookimpl
 def drycell_instruments() -> Mapping[str, Callable[[DeviceAt], Instrument]]:
-    """``meter``: resistance, output voltage, quiescent current and ramps by lines of text."""
-    return {"meter": Meter}
+    """``meter``: resistance, output voltage, quiescent current and ramps by lines of text; ``recorded``: what was
+    answered for the same device then."""
+    return {"meter": Meter, "recorded": RecordedInstrument}
 
 
 def _bench(request: BenchRequest) -> ServedBench:

@@ -42,7 +42,16 @@ from drycell.sim.cell.tcc import TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
 from drycell.sim.errors import DrycellError
-from drycell.sim.hooks import Device, PopulationRequest, Tester, registry
+from drycell.sim.hooks import (
+    Device,
+    Instrument,
+    Planned,
+    Population,
+    PopulationRequest,
+    Seated,
+    Tester,
+    registry,
+)
 from drycell.sim.kernel import NS_PER_S, Kernel, StuckError, ns
 from drycell.sim.lockstep import DebugWish, Lockstep, Settings
 from drycell.sim.scenario import Scenario
@@ -95,9 +104,8 @@ class Cell:
         self._over: asyncio.Future[str]
         self._resets_left = cell.operator.resets
         self._head = TestHead()
-        devices = scenario.devices
-        request = PopulationRequest(scenario.seed, devices.lot, devices.size, devices.defects, dict(devices.spread))
-        self.devices = LotDevices(registry().population(devices.model, request), self._head.changed)
+        self._population = self._populate()
+        self.devices = LotDevices(self._population, self._head.changed)
         self.seed = scenario.seed
         self.ports: list[CellPort] = []
         self.tasks: list[asyncio.Task[None]] = []
@@ -109,9 +117,7 @@ class Cell:
             self._bench = CellBench(scenario, lambda: kernel.now_ns, record, self._seams)
             self._head.watch(self._seat)
         self.instruments = {
-            name: InstrumentServer(
-                name, registry().instrument(instrument.model, self._device_at), record, self._seams.reply
-            )
+            name: InstrumentServer(name, self._instrument(instrument.model), record, self._seams.reply)
             for name, instrument in scenario.instruments.items()
         } | (self._bench.servers if self._bench else {})
         self._tester = self._make_tester()
@@ -141,6 +147,25 @@ class Cell:
             return ExternalBroker(cell.broker, now_ns=lambda: kernel.now_ns, record=record)
         tcp = self._real is not None or cell.port != 0
         return Broker(now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=tcp)
+
+    def _populate(self) -> Population:
+        devices = self._scenario.devices
+        file = None if devices.file is None else self._scenario.path_of(devices.file)
+        return registry().population(
+            devices.model,
+            PopulationRequest(
+                self._scenario.seed, devices.lot, devices.size, devices.defects, dict(devices.spread), file
+            ),
+        )
+
+    def _instrument(self, model: str) -> Instrument:
+        made = registry().instrument(model, self._device_at)
+        if isinstance(made, Seated):
+            self._head.watch(partial(self._tell, made))
+        return made
+
+    def _tell(self, instrument: Seated, site: int, number: int | None) -> None:
+        instrument.seat(site, None if number is None else self.devices.device(number))
 
     def _make_tester(self) -> Tester | None:
         wanted = self._scenario.cell.tester
@@ -345,6 +370,9 @@ class Cell:
 
     def _lot(self) -> Lot:
         cell, size, name = self._scenario.cell, self._scenario.devices.size, self._scenario.devices.lot
+        if isinstance(self._population, Planned):
+            planned = deque(dict(touch) for touch in self._population.touchdowns)
+            return Lot(name, size, planned, parts=self._population.parts)
         if cell.handler.wafer is None:
             touches, places = list(plan_handler(size, cell.sites)), dict[int, Place]()
         else:

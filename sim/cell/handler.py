@@ -126,7 +126,7 @@ class Handler:
     def part_at(self, site: str) -> str | None:
         """The part id that the handler believes at ``site``."""
         device = self._touch.get(int(site)) if site.isdecimal() else None
-        return None if device is None else str(device)
+        return None if device is None else self.lot.part(device)
 
     @property
     def lot_name(self) -> str | None:
@@ -226,7 +226,7 @@ class Handler:
         self._head.touch(really)
         sites = []
         for site, device in self._touch.items():
-            entry: Json = {"site": str(site), "device": device, "part": str(device)}
+            entry: Json = {"site": str(site), "device": device, "part": self.lot.part(device)}
             if really.get(site) != device:
                 entry["really"] = really.get(site)
             place = self.lot.places.get(device)
@@ -246,7 +246,13 @@ class Handler:
 
     def _send_next(self) -> None:
         infos = [
-            {"siteid": str(site), "partid": str(device), "binning": -1, "logflag": 0, "additionalinfo": ""}
+            {
+                "siteid": str(site),
+                "partid": self.lot.part(device),
+                "binning": -1,
+                "logflag": 0,
+                "additionalinfo": "",
+            }
             for site, device in self._touch.items()
         ]
         self._send("next", {"sites": infos})
@@ -254,7 +260,7 @@ class Handler:
     def _sort(self) -> None:
         for entry in self._answer:
             device = self._touch.get(int(entry["siteid"]))
-            if device is None or str(device) != entry["partid"]:
+            if device is None or self.lot.part(device) != entry["partid"]:
                 where = f"site {entry['siteid']}, where device {device} is"
                 self._port.record("problem", text=f"the master binned part {entry['partid']} on {where}")
                 continue

@@ -74,17 +74,23 @@ def plan_prober(
 
 @dataclass(slots=True)
 class Lot:
-    """One lot in work. ``retest_bins``: hard bins tested again, at most ``retests`` times per device."""
+    """One lot in work. ``retest_bins``: hard bins tested again, at most ``retests`` times per device;
+    ``parts``: part ids that are not the device's number."""
 
     name: str
     size: int
     touches: deque[Touch]
     places: Mapping[int, Place] = field(default_factory=dict)
+    parts: Mapping[int, str] = field(default_factory=dict)
     retest_bins: frozenset[int] = frozenset()
     retests: int = 0
     attempts: dict[int, int] = field(default_factory=dict)
     bins: dict[int, int] = field(default_factory=dict)
     _again: list[int] = field(default_factory=list)
+
+    def part(self, device: int) -> str:
+        """The part id of a device: its number, unless it has another."""
+        return self.parts.get(device, str(device))
 
     def next_touch(self, sites: Sequence[int]) -> Touch:
         """The next touchdown, empty when the lot is through."""

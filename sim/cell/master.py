@@ -25,8 +25,9 @@ class Master(BaseMaster):
 
     dialect = SEMI_ATE
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, loglevel: int = 30, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._loglevel = loglevel
         self._programs: dict[str, str] = {}
         self._requests = PeripheralRelay(
             self._port,
@@ -198,7 +199,7 @@ class Master(BaseMaster):
         self._port.publish(self._topics.program_cmd, reset)
 
     def _configure_programs(self) -> None:
-        self._tell_programs("setloglevel", level=30)
+        self._tell_programs("setloglevel", level=self._loglevel)
         self._tell_programs("getexecutionstrategy", layout=self._layout)
 
     def _send_next(self) -> None:

@@ -27,7 +27,7 @@ def _of_specification(scenario: Scenario) -> dict[str, Any]:
 
 
 ROLES = {
-    "semi-ate": Roles(Master, ModelledSequencer, lambda scenario: {}),
+    "semi-ate": Roles(Master, ModelledSequencer, lambda scenario: {"loglevel": scenario.cell.loglevel}),
     "specification": Roles(SpecificationMaster, SpecificationSequencer, _of_specification),
 }
 """By name of the dialect."""

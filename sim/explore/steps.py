@@ -14,8 +14,9 @@ from drycell.sim.explore.known import Known
 from drycell.sim.explore.values import NOTHING, Strategy, durations_s, fields, model
 from drycell.sim.faults import Fault, MessageFault
 from drycell.sim.hooks import registry
-from drycell.sim.scenario.actions import Command, Kill, OperatorAction, Options
+from drycell.sim.scenario.actions import Command, Kill, Options
 from drycell.sim.scenario.timeline import Trigger
+from drycell.sim.scenario.words import LogLevel
 
 HARMLESS = ("options", "loglevel", "bin", "parameter")
 """Kinds of deeds that break no promise of a cell that works."""
@@ -127,7 +128,7 @@ def _options(known: Known) -> Strategy:
     )
 
 
-_LEVELS = get_args(get_args(OperatorAction.model_fields["loglevel"].annotation)[0])
+_LEVELS = get_args(LogLevel)
 _HARMLESS: Mapping[str, Callable[[Known], Strategy]] = {
     "options": _options,
     "loglevel": lambda known: st.sampled_from(_LEVELS).map(_operator("loglevel")),

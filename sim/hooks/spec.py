@@ -1,9 +1,9 @@
 """Hook specifications of project "drycell", and the seams that plugins fill."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pluggy
 
@@ -29,15 +29,30 @@ class Population(Protocol):
         """Device ``number``, counted from 1. Raises IndexError outside of the lot."""
 
 
+@runtime_checkable
+class Planned(Protocol):
+    """A population that also says in which touchdown each device was, instead of the handler's own plan."""
+
+    @property
+    def touchdowns(self) -> Sequence[Mapping[int, int]]:
+        """Site -> number of the device, in order."""
+
+    @property
+    def parts(self) -> Mapping[int, str]:
+        """Part ids by number of the device, where they are not that number."""
+
+
 @dataclass(frozen=True, slots=True)
 class PopulationRequest:
-    """What a device model is told. ``defects``: share of gross defects; ``spread``: parameter -> relative sigma."""
+    """What a device model is told. ``defects``: share of gross defects; ``spread``: parameter -> relative sigma;
+    ``file``: what ``devices.file`` names."""
 
     seed: int
     lot: str
     size: int
     defects: float = 0.0
     spread: Mapping[str, float] = field(default_factory=dict)
+    file: Path | None = None
 
 
 DeviceAt = Callable[[int], Device | None]
@@ -49,6 +64,14 @@ class Instrument(Protocol):
 
     def answer(self, line: str) -> str:
         """The answer to one line (both without newline); ``ERROR ...`` for what it does not understand."""
+
+
+@runtime_checkable
+class Seated(Protocol):
+    """An instrument that is told of every contact."""
+
+    def seat(self, site: int, device: Device | None) -> None:
+        """A device of the lot touches ``site`` from now on, or nothing does."""
 
 
 class ServedInstrument(Protocol):

@@ -1,4 +1,7 @@
-"""The journal of a run as a recording: what an observer beside its broker could have written down."""
+"""The journal of a run as a recording: what observers beside its broker and its instruments could have written down.
+
+Faults come as marks, for whoever plays the run again: they are what was done to the cell.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -34,45 +37,61 @@ def _items(file: Path) -> Iterator[Entry | Gap]:
             event = event_of(line.data)
             fields_of = _FIELDS.get(event.kind)
             if fields_of is not None:
-                yield entry_of({"t_ns": event.t_ns, "client": event.actor, **fields_of(event.fields)})
+                for stored in fields_of(event.fields):
+                    yield entry_of({"t_ns": event.t_ns, **_who(event.actor, stored["kind"]), **stored})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             yield Gap(f"line {line.number}", f"no event of a journal ({type(error).__name__})", line.size)
 
 
-def _connect(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _who(actor: str, kind: str) -> dict[str, str]:
+    """Instruments are topics, all others are clients."""
+    return {"topic": actor} if kind == "scpi" else {"client": actor}
+
+
+def _connect(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     detail = {key: fields[key] for key in ("clean", "keepalive_s", "session_present") if key in fields}
     if "will_topic" in fields:
         detail["will"] = {key: fields[f"will_{key}"] for key in ("topic", "qos", "retain")}
-    return {"kind": "connect", "detail": detail}
+    return [{"kind": "connect", "detail": detail}]
 
 
-def _disconnect(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"kind": "disconnect", "detail": {"cause": fields.get("cause", "closed")}}
+def _disconnect(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"kind": "disconnect", "detail": {"cause": fields.get("cause", "closed")}}]
 
 
-def _subscribe(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"kind": "subscribe", "detail": {"filters": [[fields["topic_filter"], fields["qos"]]]}}
+def _subscribe(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"kind": "subscribe", "detail": {"filters": [[fields["topic_filter"], fields["qos"]]]}}]
 
 
-def _unsubscribe(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"kind": "unsubscribe", "detail": {"filters": [fields["topic_filter"]]}}
+def _unsubscribe(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"kind": "unsubscribe", "detail": {"filters": [fields["topic_filter"]]}}]
 
 
-def _publish(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _publish(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
     same = {key: fields[key] for key in ("qos", "retain", "payload", "payload_b64") if key in fields}
-    return {
-        "kind": "publish",
-        "topic": fields["topic"],
-        "detail": {"will": True} if fields.get("will") else {},
-        **same,
-    }
+    detail = {"will": True} if fields.get("will") else {}
+    return [{"kind": "publish", "topic": fields["topic"], "detail": detail, **same}]
 
 
-_FIELDS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+def _ask(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The question and, where there was one, its answer; ``true`` is what it would have been without a fault."""
+    about = {key: fields[key] for key in ("site", "true") if key in fields}
+    asked = {"kind": "scpi", "direction": "in", "payload": fields["line"], "detail": about}
+    answer = {"kind": "scpi", "direction": "out", "payload": fields["answer"] or ""}
+    return [asked, answer] if fields["answer"] is not None else [asked]
+
+
+def _fault(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"kind": "mark", "payload": f"fault {fields['fault']}", "detail": dict(fields)}]
+
+
+_FIELDS: Mapping[str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]] = {
     "connect": _connect,
     "disconnect": _disconnect,
     "subscribe": _subscribe,
     "unsubscribe": _unsubscribe,
     "message": _publish,
+    "ask": _ask,
+    "fault": _fault,
 }
-"""What is stored of an event, by its kind; all other events are not seen on the wire."""
+"""What is stored of an event, by its kind."""

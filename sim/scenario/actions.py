@@ -26,7 +26,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
-from drycell.sim.scenario.words import Bin, Flag, Number, Section, Site, Text, Whole
+from drycell.sim.scenario.words import Bin, Flag, LogLevel, Number, Section, Site, Text, Whole
 
 if TYPE_CHECKING:
     from drycell.sim.faults import Fault
@@ -137,7 +137,7 @@ class OperatorAction(Choice):
 
     command: Command | None = None
     """A button of the panel: load, next, unload or reset."""
-    loglevel: Literal[10, 15, 20, 30, 40] | None = None
+    loglevel: LogLevel | None = None
     """New log level of the programs: 10 debug, 15 measure, 20 info, 30 warning, 40 error."""
     bin: BinMap | None = None
     """A soft bin moved to another hard bin."""

@@ -32,6 +32,7 @@ from drycell.sim.scenario.timeline import Step
 from drycell.sim.scenario.words import (
     Bin,
     Instant,
+    LogLevel,
     Lot,
     PaceWord,
     Seconds,
@@ -226,6 +227,9 @@ class Cell(Section):
     """The tester; null: real programs have that of their own environment, modelled ones none."""
     peripherals: Mapping[TopicLevel, Peripheral] = {}
     """Peripherals by type, as the program names them (``MagField``, ``Temperature``, ...)."""
+    loglevel: LogLevel = 30
+    """Log level that the master of dialect semi-ate sets when programs are loaded: 10 debug, 15 measure, 20 info,
+    30 warning, 40 error."""
     timeouts: Mapping[TimeoutName, Seconds] = {}
     """Timeouts of the protocol that differ here; the others are as the protocol tables say."""
     quirks: Annotated[tuple[Annotated[str, AfterValidator(_quirk)], ...], AfterValidator(distinct)] = ()
@@ -291,6 +295,8 @@ class Devices(Section):
     """Share of devices with a gross defect."""
     spread: Mapping[Text, Share] = {}
     """Relative standard deviation of the devices' parameters, by name."""
+    file: Text | None = None
+    """For model ``recorded``: CSV file of what each device answered, and which touchdown it was in."""
 
     @model_validator(mode="before")
     @classmethod

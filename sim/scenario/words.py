@@ -151,6 +151,7 @@ Seconds = Annotated[
     Field(ge=0, le=31_536_000),
     Meaning("duration"),
 ]
+LogLevel = Literal[10, 15, 20, 30, 40]
 Share = Annotated[Number, BeforeValidator(share, json_schema_input_type=float | str), Field(ge=0, le=1)]
 PaceWord = Annotated[str, AfterValidator(pace)]
 TopicLevel = Annotated[str, AfterValidator(topic_level)]

@@ -1,0 +1,84 @@
+"""The devices of a recorded lot as a CSV file: one row for each contact of a device, one column for each question.
+
+Columns ``touchdown`` (from 1), ``site`` and ``part`` come first; every other column is headed by what an instrument is
+asked, with ``{site}`` or ``{channel}`` (site + 1) where the question names the site. Several answers to one question in
+one contact are separated by `` | ``. A device that was in contact again has further rows.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from drycell.sim.errors import DrycellError
+
+Answers = Mapping[str, tuple[str, ...]]
+"""Question -> what was answered, in order."""
+
+_FIXED = ("touchdown", "site", "part")
+_BETWEEN = " | "
+_SIZE_LIMIT_BYTES = 512 * 1024 * 1024
+_CELL_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One contact: ``touchdown`` counts from 1 as the handler planned them."""
+
+    touchdown: int
+    site: int
+    part: str
+    answers: Answers = field(default_factory=dict)
+
+
+def write_lot(path: Path, rows: Sequence[Row]) -> None:
+    """Write a new file. Raises DrycellError when that cannot be done."""
+    questions = list(dict.fromkeys(question for row in rows for question in row.answers))
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow((*_FIXED, *questions))
+            for row in rows:
+                cells = (_BETWEEN.join(row.answers.get(question, ())) for question in questions)
+                writer.writerow((row.touchdown, row.site, row.part, *cells))
+    except OSError as error:
+        raise DrycellError(f"{path} cannot be written ({error.strerror})") from None
+
+
+def read_lot(path: Path) -> list[Row]:
+    """The rows of a file. Raises DrycellError naming the line that is wrong."""
+    csv.field_size_limit(_CELL_LIMIT)
+    try:
+        if path.stat().st_size > _SIZE_LIMIT_BYTES:
+            raise DrycellError(f"{path} is larger than {_SIZE_LIMIT_BYTES >> 20} MiB")
+        with path.open(encoding="utf-8", newline="") as file:
+            return _rows(path, csv.reader(file, strict=True))
+    except OSError as error:
+        raise DrycellError(f"devices.file: {path} cannot be read ({error.strerror})") from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DrycellError(f"devices.file: {path} is no CSV file in UTF-8 ({error})") from None
+
+
+def _rows(path: Path, lines: Iterable[list[str]]) -> list[Row]:
+    numbered = enumerate(lines, start=1)
+    _, head = next(numbered, (0, []))
+    if tuple(head[:3]) != _FIXED or len(set(head)) != len(head):
+        raise DrycellError(f"{path}, line 1: the columns must be {', '.join(_FIXED)}, then one for each question")
+    rows = []
+    for number, cells in numbered:
+        if not any(cells):
+            continue
+        try:
+            touchdown, site, part, *answers = cells
+            told = zip(head[3:], answers, strict=True)
+            row = Row(int(touchdown), int(site), part, {q: tuple(a.split(_BETWEEN)) for q, a in told if a})
+        except ValueError:
+            raise DrycellError(
+                f"{path}, line {number}: {len(head)} columns are expected, touchdown and site as whole numbers"
+            ) from None
+        if not part or not 0 <= row.site <= 255 or row.touchdown < 1:
+            raise DrycellError(f"{path}, line {number}: touchdown counts from 1, site from 0 to 255, part is a name")
+        rows.append(row)
+    if not rows:
+        raise DrycellError(f"{path} holds no devices")
+    return rows

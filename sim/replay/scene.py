@@ -1,0 +1,83 @@
+"""What a recording tells about a cell: who was there, what was done to it, what its devices answered. Values only.
+
+Stimuli are what somebody did: commands, options, contacts, answers of peripherals, ends of programs. Responses are what
+followed; a replay makes them anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Contact:
+    """A device at a site. ``records``: its result, None when none came; ``asked``: question -> answers of instruments;
+    ``inputs``: what ``setparameter`` had set until then."""
+
+    site: int
+    part: str
+    records: list[Json] | None = None
+    asked: dict[str, list[str]] = field(default_factory=dict)
+    inputs: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Touchdown:
+    """One ``next``. ``answered``: whether its devices were binned; ``options``: of its ``job_data``."""
+
+    t_ns: int
+    contacts: dict[int, Contact]
+    options: Mapping[str, Json] = field(default_factory=dict)
+    answered: bool = False
+    first_of_load: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something that was done: ``do`` as a scenario writes it, ``trigger`` and ``delay_ns`` when.
+
+    ``why`` is set where it was concluded and not told.
+    """
+
+    trigger: Json
+    do: Json
+    delay_ns: int = 0
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Service:
+    """A peripheral: ``latencies_ns`` of its answers, the ``results`` in them, and how often it did not answer."""
+
+    latencies_ns: list[int] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+    unanswered: int = 0
+
+
+@dataclass(slots=True)
+class Scene:
+    """A cell and one lot in it. ``measured``: times were taken from a clock on the wall, not from a simulation."""
+
+    device: str
+    handler: str = "handler"
+    measured: bool = True
+    sites: list[int] = field(default_factory=list)
+    layout: dict[int, tuple[int, int]] = field(default_factory=dict)
+    lot: str | None = None
+    script: str | None = None
+    loglevel: int | None = None
+    touchdowns: list[Touchdown] = field(default_factory=list)
+    deeds: list[Deed] = field(default_factory=list)
+    services: dict[str, Service] = field(default_factory=dict)
+    instruments: list[str] = field(default_factory=list)
+    index_ns: list[int] = field(default_factory=list)
+    resets_after_ns: list[int] = field(default_factory=list)
+    quirks: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def remark(self, text: str) -> None:
+        """A note for the reader, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)

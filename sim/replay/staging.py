@@ -1,0 +1,216 @@
+"""From a scene to a scenario: the file a person reads, and the lot file beside it. Pure."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import orjson
+
+from drycell.runtime.protocol.messages import OPTION_NAMES, OPTION_OFF
+from drycell.sim.cell.program_model import ProgramModel
+from drycell.sim.kernel import NS_PER_S
+from drycell.sim.replay.answers import answers_of
+from drycell.sim.replay.lot_file import Answers, Row
+from drycell.sim.replay.scene import Deed, Json, Scene, Service
+from drycell.sim.scenario import Scenario, from_data
+from drycell.sim.scenario.files import pretty
+
+_QUICK_NS = 250_000_000
+"""What is done so soon after an occurrence, on a real clock, is done with it."""
+_JAM_NS = 5 * NS_PER_S
+"""A handler that waits so much longer than usual is jammed."""
+_USUAL_INDEX_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramChoice:
+    """What the user says about the program; texts as the scenario file holds them."""
+
+    definitions: str | None = None
+    path: str | None = None
+    python: str | None = None
+    rung: str | None = None
+    model: ProgramModel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """``scenario``, the rows of its lot file, and ``notes``: what was guessed or is missing."""
+
+    scenario: Scenario
+    rows: Sequence[Row]
+    notes: Sequence[str]
+
+    def text(self, source: str) -> str:
+        """The scenario file, with the notes on top."""
+        lines = [f"# Made by drycell import from {source}.", *(f"# - {note}" for note in self.notes)]
+        return "\n".join(line.replace("\r", " ") for line in lines) + "\n" + pretty(self.scenario)
+
+
+def stage(scene: Scene, lot_file: str, program: ProgramChoice, folder: Path) -> Staged:
+    """The scenario that plays ``scene`` again; ``lot_file`` is how it names the lot file, ``folder`` where it lives."""
+    notes = list(scene.remarks)
+    rows = list(_rows(scene, program.model, notes))
+    timeline = _timeline(scene, notes)
+    data: Json = {
+        "drycell": 1,
+        "name": f"lot {scene.lot or 'unknown'} as recorded",
+        "cell": _cell(scene, notes),
+        "program": _program(scene, program, notes),
+        "devices": _devices(scene, rows, lot_file),
+        "instruments": _instruments(scene, program.model, notes),
+        "timeline": timeline,
+        **({"rung": program.rung} if program.rung else {}),
+    }
+    return Staged(from_data(data, folder=folder), rows, notes)
+
+
+def _cell(scene: Scene, notes: list[str]) -> Json:
+    peripherals = {kind: _peripheral(kind, service, scene, notes) for kind, service in sorted(scene.services.items())}
+    cell: Json = {
+        "device_id": scene.device,
+        "sites": scene.sites,
+        "handler": {"id": scene.handler, "index_time_s": _index_s(scene)},
+        "peripherals": {kind: entry for kind, entry in peripherals.items() if entry},
+        "quirks": sorted(scene.quirks),
+        **({"layout": scene.layout} if scene.layout else {}),
+        **({"loglevel": scene.loglevel} if scene.loglevel is not None else {}),
+    }
+    if scene.resets_after_ns and _same(scene):
+        cell["operator"] = {"resets": len(scene.resets_after_ns), "reset_after_s": _s(scene.resets_after_ns[0])}
+    notes += [f"quirk {name}: {why}" for name, why in scene.quirks.items()]
+    return cell
+
+
+def _same(scene: Scene) -> bool:
+    """Whether every reset came after the same time, as far as a person can."""
+    spread_ns = max(scene.resets_after_ns) - min(scene.resets_after_ns)
+    return spread_ns <= (_QUICK_NS if scene.measured else 0)
+
+
+def _index_s(scene: Scene) -> float:
+    return _s(median(scene.index_ns), measured=scene.measured) if scene.index_ns else _USUAL_INDEX_S
+
+
+def _peripheral(kind: str, service: Service, scene: Scene, notes: list[str]) -> Json:
+    if not service.results:
+        notes.append(f"peripheral {kind} never answered, so it is left out")
+        return {}
+    texts = Counter(orjson.dumps(result) for result in service.results)
+    if len(texts) > 1:
+        notes.append(f"peripheral {kind} gave {len(texts)} different answers; the most frequent one is used")
+    if service.unanswered and scene.measured:
+        notes.append(f"peripheral {kind} did not answer {service.unanswered} times; see peripheral_silent")
+    if scene.measured:
+        least, most = _s(min(service.latencies_ns)), _s(max(service.latencies_ns))
+        notes.append(f"peripheral {kind}: latency is the median of {len(service.latencies_ns)}, {least} to {most} s")
+    latency_s = _s(median(service.latencies_ns), measured=scene.measured)
+    return {"latency_s": latency_s, "answer": orjson.loads(texts.most_common(1)[0][0])}
+
+
+def _program(scene: Scene, program: ProgramChoice, notes: list[str]) -> Json:
+    chosen = {"definitions": program.definitions, "path": program.path, "python": program.python}
+    if program.definitions is None and program.path is None:
+        chosen["path"] = scene.script
+        notes.append("program: no program was named, this is where the floor had it; name yours, and its python")
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def _devices(scene: Scene, rows: Sequence[Row], lot_file: str) -> Json:
+    size = len({row.part for row in rows})
+    return {"lot": scene.lot or "unknown", "size": size, "model": "recorded", "file": lot_file}
+
+
+def _instruments(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Json:
+    names = list(scene.instruments)
+    if not names:
+        asked = {output.instrument for test in (model.tests if model else ()) for output in test.outputs if output.ask}
+        names = sorted(name for name in asked if name) or ["meter"]
+        if model is None:
+            notes.append(
+                "instruments: no question was recorded, so the columns of the lot file are named after the outputs; "
+                "put the question that the program asks in their place, or name --definitions"
+            )
+    notes.append("instruments: how the program finds them is guessed from their names")
+    return {name: {"model": "recorded", "variable": f"DRYCELL_{name.upper()}"} for name in names}
+
+
+def _rows(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Any:
+    """One row per contact. A touchdown that failed and came again is one planned touchdown with several contacts."""
+    number, before = 0, None
+    for touchdown in scene.touchdowns:
+        again = before is not None and not before.answered
+        parts = {contact.part for contact in touchdown.contacts.values()}
+        if not again or before is None or not parts <= {contact.part for contact in before.contacts.values()}:
+            if again:
+                notes.append(f"touchdown {number} had no answer, and its devices did not come again at once")
+            number += 1
+        before = touchdown
+        for contact in touchdown.contacts.values():
+            answers: Answers = answers_of(contact, model)
+            if not answers and contact.records is None:
+                notes.append(f"part {contact.part} on site {contact.site}: no result was recorded in touchdown {number}")
+            yield Row(number, contact.site, contact.part, answers)
+
+
+def _timeline(scene: Scene, notes: list[str]) -> list[Json]:
+    steps = [*_options(scene), *_jams(scene, notes)]
+    if scene.resets_after_ns and not _same(scene):
+        steps += [
+            {"when": {"master": "softerror", "nth": nth}, "with_delay": _s(ns), "do": {"operator": "reset"}}
+            for nth, ns in enumerate(scene.resets_after_ns, start=1)
+        ]
+    for deed in scene.deeds:
+        if deed.why:
+            notes.append(f"timeline: {next(iter(deed.do))} is guessed, because {deed.why}")
+        steps.append(_step(deed, scene.measured))
+    return steps
+
+
+def _step(deed: Deed, measured: bool) -> Json:
+    delay = {} if deed.delay_ns <= (_QUICK_NS if measured else 0) else {"with_delay": _s(deed.delay_ns)}
+    if not deed.trigger:
+        return {"at": _s(deed.delay_ns), "do": deed.do}
+    return {"when": deed.trigger, **delay, "do": deed.do}
+
+
+def _options(scene: Scene) -> list[Json]:
+    """Steps that make the options of every ``next`` what they were; each load switches all of them off."""
+    off = dict.fromkeys(OPTION_NAMES, OPTION_OFF)
+    sent, told = dict(off), dict(off)
+    steps = []
+    for number, touchdown in enumerate(scene.touchdowns, start=1):
+        sent = dict(off) if touchdown.first_of_load else sent
+        wanted: Mapping[str, Json] = touchdown.options or sent
+        if wanted != sent:
+            changed = {name: option for name, option in wanted.items() if option != told[name]}
+            named = changed or {name: option for name, option in wanted.items() if option["active"]}
+            steps.append({"when": {"touchdown": number}, "do": {"options": {n: _option(o) for n, o in named.items()}}})
+            sent = told = dict(wanted)
+    return steps
+
+
+def _option(option: Json) -> Any:
+    return option["active"] if option["value"] == -1 else option
+
+
+def _jams(scene: Scene, notes: list[str]) -> list[Json]:
+    """Steps for the long pauses of a handler on a real floor."""
+    if not scene.measured or not scene.index_ns:
+        return []
+    usual_ns = median(scene.index_ns)
+    found = [(index, pause_ns) for index, pause_ns in enumerate(scene.index_ns) if pause_ns > usual_ns + _JAM_NS]
+    for index, pause_ns in found:
+        notes.append(f"timeline: the handler waited {_s(pause_ns)} s before touchdown {index + 2}; the cause is guessed")
+    return [
+        {"when": {"master": "ready", "nth": index + 2}, "do": {"handler_jam": {"for": _s(pause_ns)}}}
+        for index, pause_ns in found
+    ]
+
+
+def _s(time_ns: float, *, measured: bool = False) -> float:
+    seconds = time_ns / NS_PER_S
+    return float(f"{seconds:.3g}") if measured else seconds
