@@ -81,11 +81,11 @@ class Lot:
     size: int
     touches: deque[Touch]
     places: Mapping[int, Place] = field(default_factory=dict)
-    parts: Mapping[int, str] = field(default_factory=dict)
     retest_bins: frozenset[int] = frozenset()
     retests: int = 0
     attempts: dict[int, int] = field(default_factory=dict)
     bins: dict[int, int] = field(default_factory=dict)
+    parts: Mapping[int, str] = field(default_factory=dict)
     _again: list[int] = field(default_factory=list)
 
     def part(self, device: int) -> str:

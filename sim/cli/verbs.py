@@ -24,6 +24,8 @@ def command() -> Parser:
     _report(verbs)
     _export(verbs)
     _capture(verbs)
+    _import(verbs)
+    _replay(verbs)
     _findings(verbs)
     _scenario(verbs)
     _program(verbs)
@@ -135,6 +137,36 @@ def _capture(verbs: Verbs) -> None:
     parser.add_argument("--for", dest="for_", metavar="TIME", help="end after this time, such as 8h")
     parser.add_argument("--keep-session", action="store_true", help="let the broker collect until the next capture")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+def _of_recordings(parser: Parser) -> None:
+    parser.add_argument("--definitions", metavar="DIR", type=Path, help="the program's definitions")
+    parser.add_argument("--program", metavar="PATH", help="script of the real test program")
+    parser.add_argument("--python", metavar="PATH", help="its interpreter")
+    parser.add_argument("--rung", metavar="RUNG", help="model or process")
+    parser.add_argument("--device", metavar="ID", help="the cell, when several were recorded (default: the busiest)")
+    parser.add_argument("--lot", metavar="LOT", help="the lot, when several were recorded (default: the first)")
+    parser.add_argument("--as", dest="as_", metavar="FORMAT", help="format of the files (default: by their content)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _import(verbs: Verbs) -> None:
+    parser = verbs.add("import", "make a scenario of what was recorded on a floor", "importing:import_")
+    parser.add_argument("files", **_FILE, nargs="+", help="recording, run directory, STDF file; those of one lot")
+    parser.add_argument("-o", "--out", metavar="SCENARIO", type=Path, required=True, help="scenario file to write")
+    _of_recordings(parser)
+
+
+def _replay(verbs: Verbs) -> None:
+    parser = verbs.add("replay", "run again what was recorded, and compare message by message", "replay:replay")
+    parser.add_argument("file", metavar="FILE", type=Path, help="recording, run directory or name of a run")
+    parser.add_argument("more", **_FILE, nargs="*", help="further files of the same lot, such as its STDF file")
+    parser.add_argument("--scenario", **_FILE, help="run this, such as an import that was edited")
+    parser.add_argument("--clients", metavar="LIST", help="whom to compare: programs, all, or names such as master")
+    parser.add_argument("--until", metavar="N", type=int, help="compare up to this entry of the recording")
+    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the scenario")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run directory, instead of one in the store")
+    _of_recordings(parser)
 
 
 def _findings(verbs: Verbs) -> None:

@@ -1,7 +1,7 @@
 """Two recordings of one cell, message by message and client by client: equal, or where they part first. Pure.
 
-Who said something follows from its topic, since an observer hears topics only. Times are masked: the time of log lines,
-``TEST_T`` of parts, ``TEST_TIM`` of summaries, and the folder the program lies in, which is the machine's.
+Who said something follows from its topic, since an observer hears topics only. Times are masked: that of log lines,
+``TEST_T`` of parts, ``TEST_TIM`` of summaries; and the folder the program lies in, which is the machine's.
 """
 
 import json
@@ -52,7 +52,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Parting:
-    """Where one client's messages part. A side is None when it said nothing more; ``before``: the last that agreed."""
+    """Where a client's messages part. A side is None when it said nothing more; ``before``: the last that agreed."""
 
     client: str
     recorded: Said | None
@@ -74,7 +74,8 @@ class Parting:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """``partings``: of each client that parts, the first one in the recording first; ``counts``: messages compared."""
+    """``partings``: of each client that parts, the earliest first; ``counts``: messages compared; ``tolerated``: of
+    these, how many stand in gaps."""
 
     partings: Sequence[Parting]
     counts: Mapping[str, int]
@@ -86,8 +87,11 @@ class Alignment:
         return not self.partings
 
 
-def spoken(recording: Recording, topics: Topics, *, until: int | None = None) -> dict[str, list[Said]]:
-    """Client -> what it said, in order; ``until``: the number of the last entry that counts."""
+def spoken(
+    recording: Recording, topics: Topics, *, until: int | None = None, logs: bool = True
+) -> dict[str, list[Said]]:
+    """Client -> what it said, in order. ``until``: the number of the last entry that counts; ``logs``: whether log
+    lines count, which models do not write."""
     by_client: dict[str, list[Said]] = {}
     gap = set[str]()
     every: set[str] = set()
@@ -103,7 +107,7 @@ def spoken(recording: Recording, topics: Topics, *, until: int | None = None) ->
         if item.kind != "publish":
             continue
         client = speaker(topics, item.topic)
-        if client is None:
+        if client is None or ("/log/" in item.topic and not logs):
             continue
         every.add(client)
         after_gap = lost and client not in gap
@@ -126,21 +130,28 @@ def speaker(topics: Topics, topic: str) -> str | None:
 
 
 def align(
-    recorded: Mapping[str, Sequence[Said]], replayed: Mapping[str, Sequence[Said]], clients: Collection[str]
+    recorded: Mapping[str, Sequence[Said]],
+    replayed: Mapping[str, Sequence[Said]],
+    clients: Collection[str],
+    *,
+    whole: bool = True,
 ) -> Alignment:
-    """Compare client by client. Where the recording has a gap, the replay may have said more."""
+    """Compare client by client. Where the recording has a gap, the replay may have said more; at its end, too, unless
+    it is ``whole``."""
     partings: list[Parting] = []
     tolerated = 0
     for client in clients:
         left, right = recorded.get(client, ()), replayed.get(client, ())
-        parting, skipped = _first_parting(client, left, right)
+        parting, skipped = _first_parting(client, left, right, whole=whole)
         tolerated += skipped
         partings += [parting] if parting else []
     partings.sort(key=lambda parting: parting.recorded.number if parting.recorded else 1 << 62)
     return Alignment(partings, {client: len(recorded.get(client, ())) for client in clients}, tolerated)
 
 
-def _first_parting(client: str, left: Sequence[Said], right: Sequence[Said]) -> tuple[Parting | None, int]:
+def _first_parting(
+    client: str, left: Sequence[Said], right: Sequence[Said], *, whole: bool
+) -> tuple[Parting | None, int]:
     at, skipped = 0, 0
     for index, said in enumerate(left):
         if said.after_gap:
@@ -152,7 +163,7 @@ def _first_parting(client: str, left: Sequence[Said], right: Sequence[Said]) -> 
             before, following = left[max(0, index - CONTEXT) : index], left[index + 1 : index + 1 + CONTEXT]
             return Parting(client, said, other, before, following), skipped
         at += 1
-    if at < len(right):
+    if whole and at < len(right):
         return Parting(client, None, right[at], left[-CONTEXT:], ()), skipped
     return None, skipped
 

@@ -1,7 +1,8 @@
 """Instants of a recording by what happened there: "the third time site 1 said idle". Pure.
 
 A time on the clock means nothing in another run; an occurrence does. Log lines and repeated statuses of controls are
-no anchors: how many there are depends on log levels and quirks.
+no anchors: how many there are depends on log levels and quirks. From a contact until the programs are told, the
+touchdown is the anchor, since steps that wait for it act before the programs are told.
 """
 
 from collections import Counter
@@ -31,6 +32,7 @@ class Anchors:
         self._topics = topics
         self._seen: Counter[tuple[object, ...]] = Counter()
         self._last: Json = {}
+        self._touchdowns = 0
         self.last_ns = 0
 
     def hear(self, t_ns: int, topic: str, content: Json) -> None:
@@ -38,9 +40,12 @@ class Anchors:
         kind = kind_of(self._topics, topic)
         named = self._named(kind, topic, content)
         self._seen[tuple(named.items())] += 1
-        if kind not in _NEVER and not topic.endswith("/log"):
+        if kind not in _NEVER and not ("touchdown" in self._last and kind == "handler-status"):
             self._last = {**named, "nth": self._seen[tuple(named.items())]}
             self.last_ns = t_ns
+        if kind == "handler-command" and content.get("type") == "next":
+            self._touchdowns += 1
+            self._last = {"touchdown": self._touchdowns}
 
     def trigger(self) -> Json:
         """The last anchor as ``when`` says it; empty before the first message."""

@@ -72,7 +72,9 @@ def _question(name: str, model: ProgramModel | None, inputs: Mapping[str, float]
         for output in test.outputs:
             if output.name == name:
                 usual = {key: given.value for key, given in test.inputs.items()}
-                changed = {key: inputs[f"{test.instance}.{key}"] for key in usual if f"{test.instance}.{key}" in inputs}
+                changed = {
+                    key: inputs[f"{test.instance}.{key}"] for key in usual if f"{test.instance}.{key}" in inputs
+                }
                 return None if output.ask is None else _filled(output.ask, usual | changed)
     return name
 

@@ -1,8 +1,8 @@
 """The devices of a recorded lot as a CSV file: one row for each contact of a device, one column for each question.
 
-Columns ``touchdown`` (from 1), ``site`` and ``part`` come first; every other column is headed by what an instrument is
-asked, with ``{site}`` or ``{channel}`` (site + 1) where the question names the site. Several answers to one question in
-one contact are separated by `` | ``. A device that was in contact again has further rows.
+Columns ``touchdown`` (from 1), ``site`` and ``part`` come first; every other column is headed by what an instrument
+is asked, with ``{site}`` or ``{channel}`` (site + 1) where the question names the site. Several answers to one
+question in one contact are separated by `` | ``. A device that was in contact again has further rows.
 """
 
 import csv

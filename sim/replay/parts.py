@@ -27,19 +27,19 @@ def touchdowns_of_records(records: Iterable[object]) -> list[Sequence[Part]]:
 
 
 def _touchdowns(records: Iterable[object]) -> Iterator[list[Part]]:
-    begun: dict[object, list[Json]] = {}
+    begun: dict[int, list[Json]] = {}
     done: list[Part] = []
     for record in records:
         if not isinstance(record, dict):
             continue
         kind, site = record.get("type"), record.get("SITE_NUM")
-        if kind == "PIR":
+        if kind == "PIR" and isinstance(site, int):
             begun[site] = []
-        elif site in begun:
+        elif isinstance(site, int) and site in begun:
             begun[site].append(record)
             if kind == "PRR":
                 own, name = begun.pop(site), record.get("PART_ID")
-                if isinstance(site, int) and name is not None:
+                if name is not None:
                     done.append(Part(site, str(name), own))
                 if not begun and done:
                     yield done

@@ -72,7 +72,7 @@ class QuirkSigns:
                 self._sign("sequencer-repeats-stale-value", t_ns, "a value stands beside an exception")
             return
         numbers = [one for one in results or () if isinstance(one, (int, float))]
-        if not numbers or not all(isinstance(limit, (int, float)) for limit in (low, high)):
+        if not numbers or not isinstance(low, (int, float)) or not isinstance(high, (int, float)):
             return
         inside = all(low <= one <= high for one in numbers)
         if inside and own & _FAILED:

@@ -45,7 +45,9 @@ def recognise(recordings: Sequence[Recording], *, device: str | None = None, lot
                 raise DrycellError("two recordings hold messages of a cell; import them one by one")
             scene = _of_messages(recording, _chosen(cells, device), handlers, lot)
         else:
-            records += [{**entry.detail, "type": entry.topic, "single": True} for entry in recording if entry.kind == "record"]
+            records += [
+                {**entry.detail, "type": entry.topic, "single": True} for entry in recording if entry.kind == "record"
+            ]
     if scene is None:
         scene = Scene(device or "recorded")
         scene.remark("only STDF records were there: the cell around the devices is guessed")
@@ -99,8 +101,11 @@ class _Watcher:
         self._signs = QuirkSigns()
         self._questions = Questions()
         self._master = ""
-        self._failed_ns = self._master_gone_ns = None  # type: int | None
-        self._sites: set[int] = set()
+        self._failed_ns: int | None = None
+        self._master_gone_ns: int | None = None
+        self._gone_where: Json = {}
+        self._sites: dict[int, None] = {}
+        self._said_sites: set[int] = set()
         self._told = False
         self._level: tuple[int, Json] | None = None
         self._handler_asked: set[str] = set()
@@ -110,7 +115,6 @@ class _Watcher:
         self._inputs: dict[str, float] = {}
         self._open: dict[str, int] = {}
         self._answered_ns: int | None = None
-        self._ready_nth = 0
         self._crashed: dict[str, tuple[Json, int]] = {}
         self._last_of: dict[str, tuple[int, Json]] = {}
         self._last_idle: dict[str, int] = {}
@@ -127,7 +131,7 @@ class _Watcher:
             kind = kind_of(self._topics, entry.topic)
             if kind == "handler-command" and content.get("type") == "load" and not self._is_ours(content):
                 return False
-            self._anchors_before(entry, kind, content)
+            self._hear(entry, kind, content)
             self._anchors.hear(entry.t_ns, entry.topic, content)
             if "/TestApp/" in entry.topic:
                 self._last_of[site_of(entry.topic)] = (entry.t_ns, self._anchors.trigger())
@@ -148,16 +152,20 @@ class _Watcher:
             return self._lot is not None and scene.lot != self._lot
         return True
 
-    def _anchors_before(self, entry: Entry, kind: str, content: Json) -> None:
+    def _hear(self, entry: Entry, kind: str, content: Json) -> None:
         site = site_of(entry.topic)
         if site.isdecimal() and kind:
-            self._sites.add(int(site))
+            self._said_sites.add(int(site))
         self._signs.hear(kind, site, entry, content)
         listener = self._listeners.get(kind)
-        if listener is not None:
+        if listener is None:
+            return
+        try:
             listener(self, entry, site, content)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._scene.remark(f"a message on {entry.topic} was not of the agreed form and is left out")
 
-    # what is told ----------------------------------------------------------------------------------------------------
+    # what is told ------------------------------------------------------------------------------------------------
 
     def _marked(self, entry: Entry) -> None:
         fault = entry.detail.get("fault")
@@ -176,11 +184,11 @@ class _Watcher:
     def _operator(self, t_ns: int, action: Any) -> None:
         self._deed(t_ns, {"operator": action})
 
-    # messages --------------------------------------------------------------------------------------------------------
+    # messages ----------------------------------------------------------------------------------------------------
 
     def _handler_command(self, entry: Entry, site: str, content: Json) -> None:
         name = str(content.get("type"))
-        payload = content.get("payload") if isinstance(content.get("payload"), dict) else {}
+        payload = content.get("payload") or {}
         self._has_handler = True
         self._handler_asked.add(name)
         if name == "site-layout":
@@ -221,9 +229,6 @@ class _Watcher:
             self._operator(entry.t_ns, "unload")
         elif name == "reset":
             self._reset(entry.t_ns)
-        for site_name in content.get("sites") or ():
-            if str(site_name).isdecimal():
-                self._sites.add(int(site_name))
 
     def _where(self, t_ns: int) -> Json:
         return {"trigger": self._anchors.trigger(), "delay_ns": t_ns - self._anchors.last_ns}
@@ -241,7 +246,7 @@ class _Watcher:
             self._scene.deeds.append(Deed(do={"operator": {"loglevel": level}}, **where))
 
     def _next(self, entry: Entry, content: Json) -> None:
-        data = content.get("job_data") if isinstance(content.get("job_data"), dict) else {}
+        data = content.get("job_data") or {}
         infos = data.get("sites_info") or []
         scene = self._scene
         if "next" not in self._handler_asked:
@@ -261,6 +266,7 @@ class _Watcher:
         self._inputs.clear()
 
     def _control_command(self, entry: Entry, site: str, content: Json) -> None:
+        self._sites |= dict.fromkeys(int(name) for name in content.get("sites") or () if str(name).isdecimal())
         if content.get("command") != "loadTest":
             return
         parameters = content.get("testapp_params") or {}
@@ -274,9 +280,7 @@ class _Watcher:
     def _master_status(self, entry: Entry, site: str, content: Json) -> None:
         state, before = state_in(content), self._master
         self._master = state
-        if state == "ready":
-            self._ready_nth += 1
-        elif state == "softerror" and before != "softerror":
+        if state == "softerror" and before != "softerror":
             self._failed_ns = entry.t_ns
             self._answered_ns = None
         elif state == "crash":
@@ -311,7 +315,9 @@ class _Watcher:
 
     def _control_status(self, entry: Entry, site: str, content: Json) -> None:
         if state_in(content) in ("error", "idle") and site in self._crashed:
-            self._ended(site, {"kill": {"site": int(site)}}, "the program's last will came, and its control missed it")
+            self._ended(
+                site, {"kill": {"site": int(site)}}, "the program's last will came, and its control missed it"
+            )
 
     def _ended(self, site: str, do: Json, why: str) -> None:
         trigger, delay_ns = self._crashed.pop(site)
@@ -376,13 +382,13 @@ class _Watcher:
         "peripheral-response": _peripheral_response,
     }
 
-    # the end ---------------------------------------------------------------------------------------------------------
+    # the end -----------------------------------------------------------------------------------------------------
 
     def finish(self) -> None:
         """What is known only when everything was heard."""
         scene = self._scene
         self._flush_level(None)
-        scene.sites = sorted(self._sites) or [0]
+        scene.sites = list(self._sites or dict.fromkeys(sorted(self._said_sites)) or [0])
         places = [tuple(place) for place in self._layout if isinstance(place, list) and len(place) == 2]
         if len(places) == len(scene.sites):
             scene.layout = dict(zip(scene.sites, places, strict=True))

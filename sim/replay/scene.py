@@ -1,7 +1,7 @@
 """What a recording tells about a cell: who was there, what was done to it, what its devices answered. Values only.
 
-Stimuli are what somebody did: commands, options, contacts, answers of peripherals, ends of programs. Responses are what
-followed; a replay makes them anew.
+Stimuli are what somebody did: commands, options, contacts, answers of peripherals, ends of programs. Responses are
+what followed; a replay makes them anew.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 @dataclass(slots=True)
 class Contact:
-    """A device at a site. ``records``: its result, None when none came; ``asked``: question -> answers of instruments;
+    """A device at a site. ``records``: its result, None when none came; ``asked``: question -> what instruments said;
     ``inputs``: what ``setparameter`` had set until then."""
 
     site: int

@@ -51,14 +51,14 @@ class Staged:
 
 
 def stage(scene: Scene, lot_file: str, program: ProgramChoice, folder: Path) -> Staged:
-    """The scenario that plays ``scene`` again; ``lot_file`` is how it names the lot file, ``folder`` where it lives."""
+    """The scenario that plays ``scene`` again. ``lot_file``: how it names its lot file; ``folder``: its home."""
     notes = list(scene.remarks)
     rows = list(_rows(scene, program.model, notes))
     timeline = _timeline(scene, notes)
     data: Json = {
         "drycell": 1,
         "name": f"lot {scene.lot or 'unknown'} as recorded",
-        "cell": _cell(scene, notes),
+        "cell": _cell(scene, program.model, notes),
         "program": _program(scene, program, notes),
         "devices": _devices(scene, rows, lot_file),
         "instruments": _instruments(scene, program.model, notes),
@@ -68,8 +68,14 @@ def stage(scene: Scene, lot_file: str, program: ProgramChoice, folder: Path) -> 
     return Staged(from_data(data, folder=folder), rows, notes)
 
 
-def _cell(scene: Scene, notes: list[str]) -> Json:
+def _cell(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Json:
     peripherals = {kind: _peripheral(kind, service, scene, notes) for kind, service in sorted(scene.services.items())}
+    for kind in sorted({test.peripheral.kind for test in (model.tests if model else ()) if test.peripheral}):
+        if kind not in peripherals:
+            notes.append(
+                f"peripheral {kind}: nothing of it was recorded, but the program asks it; it answers at once"
+            )
+            peripherals[kind] = {"latency_s": 0.0}
     cell: Json = {
         "device_id": scene.device,
         "sites": scene.sites,
@@ -127,7 +133,9 @@ def _devices(scene: Scene, rows: Sequence[Row], lot_file: str) -> Json:
 def _instruments(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Json:
     names = list(scene.instruments)
     if not names:
-        asked = {output.instrument for test in (model.tests if model else ()) for output in test.outputs if output.ask}
+        asked = {
+            output.instrument for test in (model.tests if model else ()) for output in test.outputs if output.ask
+        }
         names = sorted(name for name in asked if name) or ["meter"]
         if model is None:
             notes.append(
@@ -152,7 +160,9 @@ def _rows(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Any:
         for contact in touchdown.contacts.values():
             answers: Answers = answers_of(contact, model)
             if not answers and contact.records is None:
-                notes.append(f"part {contact.part} on site {contact.site}: no result was recorded in touchdown {number}")
+                notes.append(
+                    f"part {contact.part} on site {contact.site}: no result was recorded in touchdown {number}"
+                )
             yield Row(number, contact.site, contact.part, answers)
 
 
@@ -188,7 +198,9 @@ def _options(scene: Scene) -> list[Json]:
         if wanted != sent:
             changed = {name: option for name, option in wanted.items() if option != told[name]}
             named = changed or {name: option for name, option in wanted.items() if option["active"]}
-            steps.append({"when": {"touchdown": number}, "do": {"options": {n: _option(o) for n, o in named.items()}}})
+            steps.append(
+                {"when": {"touchdown": number}, "do": {"options": {n: _option(o) for n, o in named.items()}}}
+            )
             sent = told = dict(wanted)
     return steps
 
@@ -204,7 +216,9 @@ def _jams(scene: Scene, notes: list[str]) -> list[Json]:
     usual_ns = median(scene.index_ns)
     found = [(index, pause_ns) for index, pause_ns in enumerate(scene.index_ns) if pause_ns > usual_ns + _JAM_NS]
     for index, pause_ns in found:
-        notes.append(f"timeline: the handler waited {_s(pause_ns)} s before touchdown {index + 2}; the cause is guessed")
+        notes.append(
+            f"timeline: the handler waited {_s(pause_ns)} s before touchdown {index + 2}; the cause is guessed"
+        )
     return [
         {"when": {"master": "ready", "nth": index + 2}, "do": {"handler_jam": {"for": _s(pause_ns)}}}
         for index, pause_ns in found

@@ -1,0 +1,108 @@
+"""What was recorded becomes a scenario that plays it again."""
+
+from pathlib import Path
+
+import pytest
+
+from drycell.sim.cell.run import run
+from drycell.sim.errors import DrycellError
+from drycell.sim.replay import Entry, Gap, Recording, open_recording
+from drycell.sim.replay.alignment import align, spoken
+from drycell.sim.replay.answers import single, spelled
+from drycell.sim.replay.bringing import bring
+from drycell.sim.replay.lot_file import read_lot
+from drycell.sim.replay.recognising import recognise
+from drycell.sim.replay.stored import store
+from drycell.sim.scenario import load
+from tests.replay.real_cell import DEVICE, LOT, SITES
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "scenarios" / "demo"
+KEPT = Path(__file__).parent / "recordings"
+REAL, STDF = KEPT / "real_lot.recording.jsonl", KEPT / "real_lot.stdf"
+
+
+def same_again(scenario, folder):
+    """Run, record, import what was recorded, run that: the alignment of both."""
+    run(scenario, folder / "first")
+    recorded = folder / "kept.recording.jsonl"
+    store(open_recording(folder / "first"), recorded)
+    bring([recorded], folder / "again.yaml", definitions=DEMO, rung="model")
+    run(load(folder / "again.yaml"), folder / "second")
+    topics = scenario.cell.protocol.topics(scenario.cell.device_id, scenario.cell.handler.id)
+    left, right = (spoken(open_recording(path), topics) for path in (recorded, folder / "second"))
+    return align(left, right, sorted({*left, *right}))
+
+
+@pytest.mark.parametrize("name", ["clean_lot", "changing_options", "retest", "wafer"])
+def test_a_run_of_ours_is_recorded_imported_and_the_same_again(name, tmp_path):
+    alignment = same_again(load(ROOT / "scenarios" / "nominal" / f"{name}.yaml"), tmp_path)
+    assert alignment.partings == []
+    assert sum(alignment.counts.values()) > 100
+
+
+def test_a_real_lot_is_recognised(tmp_path):
+    staged = bring([REAL], tmp_path / "night.yaml", definitions=DEMO)
+    scenario = load(tmp_path / "night.yaml")
+    assert scenario == staged.scenario.at_home(tmp_path)
+    assert (scenario.cell.device_id, scenario.cell.handler.id, scenario.devices.lot) == (DEVICE, "handler", LOT)
+    assert tuple(map(str, scenario.cell.sites)) == SITES
+    assert scenario.cell.loglevel == 20
+    assert {"control-echoes-master", "handler-commands-qos-0", "sequencer-compares-unscaled"} <= {
+        *scenario.cell.quirks
+    }
+    assert scenario.cell.peripherals["Temperature"].answer == {"status": "ok"}
+    assert (
+        (tmp_path / "night.yaml").read_text().startswith("# Made by drycell import from real_lot.recording.jsonl.\n")
+    )
+
+
+def test_the_devices_of_a_real_lot_answer_what_the_meter_had_said(tmp_path):
+    bring([REAL], tmp_path / "night.yaml", definitions=DEMO)
+    rows = read_lot(tmp_path / "night.devices.csv")
+    assert [(row.touchdown, row.site, row.part) for row in rows] == [
+        (1, 0, "1"), (1, 1, "2"), (2, 0, "3"), (2, 1, "4"), (3, 0, "5"), (3, 1, "6"),
+    ]  # fmt: skip
+    assert rows[0].answers["MEAS:RES? (@{site}),VIN"] == ("9.9e+37",)
+    assert rows[1].answers["MEAS:IQ? (@{site}),5.000"] == ("47.654",)
+    assert rows[5].answers["MEAS:RAMP? (@{site}),3.6,4.0,4.5,5.0,5.5"] == ("2.6972,3.0972,3.2728,3.2733,3.2737",)
+
+
+def test_an_stdf_file_alone_brings_the_devices_back_with_the_same_bins(tmp_path):
+    staged = bring([STDF], tmp_path / "night.yaml", definitions=DEMO, rung="model")
+    assert any("only STDF" in note for note in staged.notes)
+    result = run(load(tmp_path / "night.yaml"), tmp_path / "run")
+    assert result.hard_bins == {1: 3, 2: 1, 3: 1, 5: 1}
+
+
+def test_messages_and_the_stdf_file_fill_each_other_s_gaps(tmp_path):
+    kept = [entry for entry in open_recording(REAL) if "/testresult/site1" not in entry.topic]
+    scene = recognise([Recording("capture", "half", lambda: iter(kept)), open_recording(STDF)])
+    assert all(contact.records for touchdown in scene.touchdowns for contact in touchdown.contacts.values())
+
+
+def test_what_is_missing_is_said_and_not_made_up():
+    def items():
+        yield from list(open_recording(REAL))[:60]
+        yield Gap("60", "the disk was full", 3, "messages")
+
+    scene = recognise([Recording("capture", "cut", items)])
+    assert "missing: 60: the disk was full (3 messages)" in scene.remarks
+
+
+def test_a_recording_without_a_cell_is_refused():
+    other = [Entry(0, "publish", topic="home/kitchen/lamp", payload=b"on")]
+    with pytest.raises(DrycellError, match="no touchdown was recorded"):
+        recognise([Recording("capture", "home", lambda: iter(other))])
+
+
+@pytest.mark.parametrize(
+    ("recorded", "exp10", "answer"),
+    [(4.7654e-05, -6, "47.654"), (9.9e37, 0, "9.9e+37"), (0.0, 0, "0"), (4.8954999999999995e-05, -6, "48.955")],
+)
+def test_the_shortest_answer_that_gives_the_recorded_number(recorded, exp10, answer):
+    assert spelled(recorded, exp10) == answer
+
+
+def test_of_an_stdf_file_single_precision_is_enough():
+    assert spelled(single(3.2971), 0, narrow=single) == "3.2971"
