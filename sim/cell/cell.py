@@ -52,7 +52,7 @@ from drycell.sim.hooks import (
     Tester,
     registry,
 )
-from drycell.sim.kernel import NS_PER_S, Kernel, StuckError, ns
+from drycell.sim.kernel import NS_PER_S, Event, Kernel, StuckError, ns
 from drycell.sim.lockstep import DebugWish, Lockstep, Settings
 from drycell.sim.scenario import Scenario
 from drycell.sim.suggest import did_you_mean
@@ -459,6 +459,8 @@ class Cell:
         self._kernel.later(
             ns(limits.virtual_s), lambda: self._give_up(f"the limit of {limits.virtual_s:g} simulated s")
         )
+        if limits.events is not None:
+            self._kernel.journal.watch(partial(self._stop_at, limits.events))
         if limits.wall_s is not None and self._debug is None:
             deadline, wall_s = time.monotonic() + limits.wall_s, limits.wall_s
 
@@ -469,6 +471,12 @@ class Cell:
                     self._kernel.later(ns(1), look)
 
             self._kernel.later(ns(1), look)
+
+    def _stop_at(self, number: int, event: Event) -> None:
+        """The journal is complete with that event; what the cell does until it has ended is told nobody."""
+        if event.seq == number:
+            self._kernel.journal.close()
+            self._end(f"stopped at event {number}")
 
     def _give_up(self, what: str) -> None:
         if not self._over.done():

@@ -12,13 +12,14 @@ from drycell.sim.cli.parsing import UsageError
 from drycell.sim.cli.progress import watching
 from drycell.sim.cli.run import VIOLATED, overrides
 from drycell.sim.cli.runner import Runner, simulated_cell
+from drycell.sim.cli.source import Source, run_of
 from drycell.sim.errors import DrycellError
 from drycell.sim.replay.alignment import Alignment, Said, align, spoken
 from drycell.sim.replay.bringing import bring
 from drycell.sim.replay.importing import open_recording
 from drycell.sim.replay.recording import Recording
 from drycell.sim.runs import Run, RunStore
-from drycell.sim.scenario import Scenario, load, with_overrides
+from drycell.sim.scenario import Scenario, load
 from drycell.sim.suggest import did_you_mean
 
 IMPORTED = Path(".drycell") / "imported"
@@ -26,8 +27,8 @@ IMPORTED = Path(".drycell") / "imported"
 
 def replay(arguments: argparse.Namespace) -> int:
     """Carry out ``drycell replay``; 0 when every client says the same, 1 where they part."""
-    run = _recorded_run(arguments.file)
-    scenario, given, recording = _of_run(run, arguments) if run else _of_recording(arguments)
+    source = run_of(arguments.file)
+    scenario, given, recording = _of_recording(arguments) if source is None else _of_run(source, arguments)
     runner = arguments.runner or simulated_cell()
     made = RunStore().new(scenario, given, out=arguments.out)
     again = _fly(runner, scenario, made)
@@ -35,26 +36,23 @@ def replay(arguments: argparse.Namespace) -> int:
     logs = scenario.rung != "model"
     recorded = spoken(recording, topics, until=arguments.until, logs=logs)
     replayed = spoken(again, topics, logs=logs)
-    clients = _clients(arguments.clients or ("all" if run else "programs"), recorded, replayed)
+    clients = _clients(arguments.clients or ("all" if source else "programs"), recorded, replayed)
     alignment = align(recorded, replayed, clients, whole=arguments.until is None)
     _tell(alignment, made, as_json=arguments.json)
     return 0 if alignment.equal else VIOLATED
 
 
-def _recorded_run(file: Path) -> Run | None:
-    """The run that ``file`` is: a directory or the name of one in the store; None for a recording."""
-    if (file / "scenario.json").is_file():
-        return Run(file)
-    return None if file.exists() else RunStore().find(str(file))
-
-
-def _of_run(run: Run, arguments: argparse.Namespace) -> tuple[Scenario, Path | None, Recording]:
-    scenario = run.scenario() if arguments.scenario is None else load(arguments.scenario)
-    arguments.scenario = scenario.folder / "scenario"
-    return with_overrides(scenario, **overrides(arguments)), None, open_recording(run.journal)
+def _of_run(source: Source, arguments: argparse.Namespace) -> tuple[Scenario, Path | None, Recording]:
+    """Of a run: its own scenario with what the options say, or the one that is named."""
+    if source.run is None:
+        raise UsageError(f"{arguments.file} is a journal alone; name its run directory")
+    given, changes = arguments.scenario, _changes(arguments)
+    scenario = source.scenario(changes) if given is None else load(given, changes)
+    return scenario, given, open_recording(source.journal)
 
 
 def _of_recording(arguments: argparse.Namespace) -> tuple[Scenario, Path, Recording]:
+    """Of a recording: the scenario that was imported before and is named, or an import on the fly."""
     path = arguments.scenario
     if path is None:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", arguments.file.name.partition(".")[0]) or "recording"
@@ -63,8 +61,17 @@ def _of_recording(arguments: argparse.Namespace) -> tuple[Scenario, Path, Record
         for note in staged.notes:
             talk(f"note: {note}")
         talk(f"imported as {path}; edit it and replay with --scenario {path}")
-    changes = argparse.Namespace(scenario=path, program=None, python=None, rung=arguments.rung, set=arguments.set)
-    return load(path, overrides(changes)), path, open_recording(arguments.file, arguments.as_)
+    return load(path, _changes(arguments)), path, open_recording(arguments.file, arguments.as_)
+
+
+def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the options change of a scenario; their paths are from where the user stands."""
+    whole = {key: str(Path(text).absolute()) for key in ("program", "python") if (text := vars(arguments)[key])}
+    named = argparse.Namespace(scenario=None, rung=arguments.rung, set=arguments.set, **whole)
+    changes = overrides(named)
+    if arguments.definitions is not None and arguments.program is None:
+        changes["program.definitions"] = str(arguments.definitions.absolute())
+    return changes
 
 
 def _fly(runner: Runner, scenario: Scenario, made: Run) -> Recording:

@@ -26,6 +26,8 @@ def command() -> Parser:
     _capture(verbs)
     _import(verbs)
     _replay(verbs)
+    _debug(verbs)
+    _pack(verbs)
     _findings(verbs)
     _scenario(verbs)
     _program(verbs)
@@ -159,7 +161,9 @@ def _import(verbs: Verbs) -> None:
 
 def _replay(verbs: Verbs) -> None:
     parser = verbs.add("replay", "run again what was recorded, and compare message by message", "replay:replay")
-    parser.add_argument("file", metavar="FILE", type=Path, help="recording, run directory or name of a run")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="recording, run directory, name of a run, replay file"
+    )
     parser.add_argument("more", **_FILE, nargs="*", help="further files of the same lot, such as its STDF file")
     parser.add_argument("--scenario", **_FILE, help="run this, such as an import that was edited")
     parser.add_argument("--clients", metavar="LIST", help="whom to compare: programs, all, or names such as master")
@@ -167,6 +171,25 @@ def _replay(verbs: Verbs) -> None:
     parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="any key of the scenario")
     parser.add_argument("--out", metavar="DIR", type=Path, help="run directory, instead of one in the store")
     _of_recordings(parser)
+
+
+def _debug(verbs: Verbs) -> None:
+    parser = verbs.add("debug", "step through a run, forward and backward", "debug:debug")
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="run directory, name of a run, replay file or journal"
+    )
+    parser.add_argument("--at", metavar="N", help="begin at this event")
+    parser.add_argument(
+        "--do", dest="commands", metavar="COMMAND", action="append", default=[], help="a command; else from stdin"
+    )
+    parser.add_argument("--live", action="store_true", help="run again up to the event it begins at")
+    parser.add_argument("--json", action="store_true", help="print events and pictures as JSON")
+
+
+def _pack(verbs: Verbs) -> None:
+    parser = verbs.add("pack", "write a run as one file that runs again elsewhere", "pack:pack_run")
+    parser.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
+    parser.add_argument("-o", "--out", metavar="ZIP", type=Path, help="the file (default: the run's name and .zip)")
 
 
 def _findings(verbs: Verbs) -> None:

@@ -34,8 +34,8 @@ _LOG_TIME = re.compile(r"^([^|]*)\|[^|]*\|")
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One message as it is compared. ``number``: its place in the recording, from 1; ``after_gap``: something may be
-    missing right before it."""
+    """One message as it is compared. ``number``: of its entry in the recording from 1, of a run that of its event;
+    ``after_gap``: something may be missing right before it."""
 
     number: int
     t_ns: int
@@ -96,12 +96,13 @@ def spoken(
     gap = set[str]()
     every: set[str] = set()
     lost = False
-    number = 0
+    count = 0
     for item in recording.items():
         if isinstance(item, Gap):
             lost, gap = True, set()
             continue
-        number += 1
+        count += 1
+        number = item.detail.get("event", count)
         if until is not None and number > until:
             break
         if item.kind != "publish":

@@ -1,8 +1,8 @@
 """Instants of a recording by what happened there: "the third time site 1 said idle". Pure.
 
 A time on the clock means nothing in another run; an occurrence does. Log lines and repeated statuses of controls are
-no anchors: how many there are depends on log levels and quirks. From a contact until the programs are told, the
-touchdown is the anchor, since steps that wait for it act before the programs are told.
+no anchors: how many there are depends on log levels and quirks; nor is what the operator did. From a contact until
+the programs are told, the touchdown is the anchor, since steps that wait for it act before the programs are told.
 """
 
 from collections import Counter
@@ -23,6 +23,7 @@ _STATES = {
 _COMMANDS = ("program-command", "control-command")
 _KINDS = ("testresult", "testsummary", "execution_strategy", "io-control")
 _NEVER = ("log", "control-status")
+_TOLD = ("setloglevel", "sethbin", "setparameter")
 
 
 class Anchors:
@@ -40,12 +41,17 @@ class Anchors:
         kind = kind_of(self._topics, topic)
         named = self._named(kind, topic, content)
         self._seen[tuple(named.items())] += 1
-        if kind not in _NEVER and not ("touchdown" in self._last and kind == "handler-status"):
+        if not self._passes(kind, content):
             self._last = {**named, "nth": self._seen[tuple(named.items())]}
             self.last_ns = t_ns
         if kind == "handler-command" and content.get("type") == "next":
             self._touchdowns += 1
             self._last = {"touchdown": self._touchdowns}
+
+    def _passes(self, kind: str, content: Json) -> bool:
+        """Whether a message is no anchor here."""
+        told = kind == "program-command" and content.get("command") in _TOLD
+        return kind in _NEVER or told or ("touchdown" in self._last and kind == "handler-status")
 
     def trigger(self) -> Json:
         """The last anchor as ``when`` says it; empty before the first message."""

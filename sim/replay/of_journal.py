@@ -1,6 +1,7 @@
 """The journal of a run as a recording: what observers beside its broker and its instruments could have written down.
 
-Faults come as marks, for whoever plays the run again: they are what was done to the cell.
+Faults come as marks, for whoever plays the run again: they are what was done to the cell. Every entry says by
+``detail.event`` which event of the journal it is.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +39,9 @@ def _items(file: Path) -> Iterator[Entry | Gap]:
             fields_of = _FIELDS.get(event.kind)
             if fields_of is not None:
                 for stored in fields_of(event.fields):
-                    yield entry_of({"t_ns": event.t_ns, **_who(event.actor, stored["kind"]), **stored})
+                    detail = {**stored.get("detail", {}), "event": event.seq}
+                    who = _who(event.actor, stored["kind"])
+                    yield entry_of({"t_ns": event.t_ns, **who, **stored, "detail": detail})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             yield Gap(f"line {line.number}", f"no event of a journal ({type(error).__name__})", line.size)
 

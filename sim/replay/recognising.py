@@ -171,7 +171,7 @@ class _Watcher:
         fault = entry.detail.get("fault")
         if isinstance(fault, str):
             self._told = True
-            given = {key: value for key, value in entry.detail.items() if key not in ("fault", "step")}
+            given = {key: value for key, value in entry.detail.items() if key not in ("fault", "step", "event")}
             given = {key.removesuffix("_") if key.endswith("_") else key: value for key, value in given.items()}
             if fault not in FAULTS_IN_THE_ANSWERS:
                 self._deed(entry.t_ns, {fault: given})

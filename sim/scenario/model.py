@@ -353,6 +353,8 @@ class Limits(Section):
     on_hang: Literal["fail", "pace"] = "fail"
     """A program that computes for longer: the run fails; or it goes on at the pace of the wall clock until the
     program is back, and is not deterministic."""
+    events: Whole | None = Field(default=None, ge=1)
+    """Events in the journal, which then ends there; null for none."""
 
 
 def _wrong_step(place: tuple[str | int, ...], text: str) -> InitErrorDetails:
