@@ -41,6 +41,7 @@ from drycell.sim.cell.stdf_file import StdfFile
 from drycell.sim.cell.tcc import TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
+from drycell.sim.cell.warm import WarmPrograms
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import (
     Device,
@@ -87,7 +88,7 @@ class Cell:
 
     def __init__(
         self, scenario: Scenario, kernel: Kernel, *, job: Job, program: ProgramModel | None, real: RealProgram | None,
-        run_dir: Path, sdk: SdkFile | None = None,
+        run_dir: Path, sdk: SdkFile | None = None, warm: WarmPrograms | None = None,
     ) -> None:  # fmt: skip
         self._scenario = scenario
         self._run_dir = run_dir
@@ -96,6 +97,7 @@ class Cell:
         self._program = program
         self._real = real
         self._sdk = sdk
+        self._run_dir = run_dir
         cell = scenario.cell
         self.timeouts_s: dict[str, float] = {str(name): seconds for name, seconds in cell.timeouts.items()}
         self.protocol, self.sites = cell.protocol, cell.sites
@@ -121,7 +123,7 @@ class Cell:
             for name, instrument in scenario.instruments.items()
         } | (self._bench.servers if self._bench else {})
         self._tester = self._make_tester()
-        self._launcher = None if real is None else Launcher(run_dir, by_request=kernel.pace.is_virtual)
+        self._launcher = None if real is None else self._make_launcher(real, warm)
         self.lockstep = self._make_lockstep() if real is not None and kernel.pace.is_virtual else None
         self.stdf = StdfFile(kernel, run_dir, scenario.epoch, cell.sites, scenario.stdf.cost_per_test_ms)
         self.programs = self._make_programs()
@@ -252,6 +254,11 @@ class Cell:
         """Environment variables of programs and the instrument that each leads to."""
         own = {one.variable: name for name, one in self._scenario.instruments.items()}
         return own | (self._bench.variables if self._bench else {})
+
+    def _make_launcher(self, real: RealProgram, warm: WarmPrograms | None) -> Launcher:
+        is_virtual = self._kernel.pace.is_virtual
+        server = warm.server(real.python, real.script, real.folder) if warm is not None and is_virtual else None
+        return Launcher(self._run_dir, by_request=is_virtual, server=server)
 
     def _make_lockstep(self) -> Lockstep:
         """Real programs on simulated time: the seed and the date they see are the scenario's."""

@@ -21,12 +21,16 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drycell.sim.errors import DrycellError
 
+if TYPE_CHECKING:
+    from drycell.sim.cell.warm import WarmServer
+
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 KEPT_PREFIXES = ("LC_",)
+LAST_WORDS = "watcher.txt"
 STOP_LIMIT_S = 20.0
 SIGKILL = 9  # not taken from signal, which lacks it on systems where this module is only imported
 
@@ -70,10 +74,14 @@ class LaunchRequest:
 
     def environment(self, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
         """The program's whole environment."""
-        kept = {k: v for k, v in inherited.items() if k in KEPT or k.startswith(KEPT_PREFIXES)}
         variable = Path(self.script).name.split(".")[0]
         table = {str(hbin): [str(sbin) for sbin in sbins] for hbin, sbins in self.bin_table.items()}
-        return {**kept, "PYTHONHASHSEED": "0", variable: repr(table), **self.extra_env}
+        return {**inherited_environment(inherited), "PYTHONHASHSEED": "0", variable: repr(table), **self.extra_env}
+
+
+def inherited_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables of this process that programs get to see."""
+    return {k: v for k, v in inherited.items() if k in KEPT or k.startswith(KEPT_PREFIXES)}
 
 
 class Process:
@@ -105,10 +113,14 @@ class Process:
 
 
 class Launcher:
-    """Owns the watcher of one cell and the programs it has spawned. All calls and callbacks on the loop's thread."""
+    """Owns the watcher of one cell and the programs it has spawned. All calls and callbacks on the loop's thread.
 
-    def __init__(self, run_dir: Path, *, by_request: bool = False) -> None:
+    ``server``: the fork server that starts programs in the place of a watcher, where their environment lets it.
+    """
+
+    def __init__(self, run_dir: Path, *, by_request: bool = False, server: "WarmServer | None" = None) -> None:
         self.run_dir = run_dir
+        self._server = server
         self._by_request = by_request  # ends are told by await_exit alone
         self._link: socket.socket | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
@@ -127,29 +139,22 @@ class Launcher:
                 "rung process runs on Linux and WSL2 only, because no other system can promise that no program"
                 " survives; use rung model here."
             )
-        self._link = self._spawn_watcher()
         self._loop = asyncio.get_running_loop()
-        if not self._by_request:
+        if self._server is None:
+            self._link = self._watched()
+        if self._link is not None and not self._by_request:
             self._loop.add_reader(self._link.fileno(), self._readable)
 
-    def _spawn_watcher(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        script = Path(__file__).with_name("watcher.py")
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        with theirs, self._last_words.open("wb") as words:
-            self._watcher = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(script), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=words,
-                start_new_session=True,
-            )
-        return ours
+    def _watched(self) -> socket.socket:
+        self._watcher, link = spawn_watcher(self.run_dir)
+        return link
 
-    @property
-    def _last_words(self) -> Path:
-        return self.run_dir / "watcher.txt"
+    def _keeper(self, request: LaunchRequest) -> socket.socket:
+        """Who starts the programs of this cell, decided with the first of them."""
+        if self._server is not None and self._server.suits(request.environment()):
+            return self._server.begin()
+        self._server = None
+        return self._watched()
 
     def launch(self, request: LaunchRequest, on_exit: Callable[[int], None]) -> Process:
         """Start a program; ``on_exit`` gets its exit code once, on the loop, unless stop() ended it.
@@ -161,6 +166,8 @@ class Launcher:
         stdout, stderr = folder / "stdout.txt", folder / "stderr.txt"
         self._count += 1
         number = self._count
+        if self._link is None and self._loop is not None:
+            self._link = self._keeper(request)
         self._say(
             {
                 "id": number,
@@ -205,11 +212,28 @@ class Launcher:
 
         Exit codes are set on the processes; on_exit is not called any more.
         """
-        if self._link is None or self._watcher is None or self._loop is None:
+        if self._link is None or self._loop is None:
             return
-        link, self._link = self._link, None
-        self._loop.remove_reader(link.fileno())
         deadline = time.monotonic() + STOP_LIMIT_S
+        if self._server is not None:
+            self._finish_warm(self._server, self._link, deadline)
+        else:
+            self._stop_watcher(self._link, self._loop, deadline)
+        self._link = None
+        for process, code in self._endings():
+            process.exit_code = code
+
+    def _finish_warm(self, server: "WarmServer", link: socket.socket, deadline: float) -> None:
+        self._say({"finish": True})
+        while not self._gone and not any("finished" in message for message in self._early):
+            if not _wait_readable(link, deadline - time.monotonic()):
+                raise DrycellError("some program of this cell cannot be killed; its fork server still tries.")
+            self._early += self._receive(link)
+        server.done(alive=not self._gone)
+
+    def _stop_watcher(self, link: socket.socket, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        assert self._watcher is not None
+        loop.remove_reader(link.fileno())
         with link:
             try:
                 link.shutdown(socket.SHUT_WR)
@@ -217,16 +241,15 @@ class Launcher:
                 pass
             while not self._gone and _wait_readable(link, deadline - time.monotonic()):
                 self._early += self._receive(link)
-        for process, code in self._endings():
-            process.exit_code = code
         try:
             self._watcher.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             raise DrycellError(
                 f"some program of this cell cannot be killed; the watcher, process {self._watcher.pid}, still tries."
             ) from None
-        if self._last_words.exists() and not self._last_words.stat().st_size:
-            self._last_words.unlink()
+        words = self.run_dir / LAST_WORDS
+        if words.exists() and not words.stat().st_size:
+            words.unlink()
 
     # ---- the link to the watcher
 
@@ -284,6 +307,23 @@ class Launcher:
         if self._gone:
             codes = {**dict.fromkeys(self._running, -SIGKILL), **codes}
         return [(self._running.pop(number), code) for number, code in codes.items() if number in self._running]
+
+
+def spawn_watcher(folder: Path) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """A watcher whose last words go to ``folder``, and the link to it."""
+    ours, theirs = socket.socketpair()
+    script = Path(__file__).with_name("watcher.py")
+    folder.mkdir(parents=True, exist_ok=True)
+    with theirs, (folder / LAST_WORDS).open("wb") as words:
+        watcher = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(script), str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+            start_new_session=True,
+        )
+    return watcher, ours
 
 
 def _wait_readable(link: socket.socket, limit_s: float | None) -> bool:

@@ -21,6 +21,7 @@ from drycell.sim.cell.result import RunResult, overall
 from drycell.sim.cell.sdk_files import SdkFile, sdk_file
 from drycell.sim.cell.semi_ate import prepare
 from drycell.sim.cell.tally import tally
+from drycell.sim.cell.warm import WarmPrograms
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel import Event, Kernel, StuckError
 from drycell.sim.kernel import journal as journals
@@ -39,12 +40,13 @@ def run(
     observer: Observer | None = None,
     say: Callable[[str], None] = lambda _: None,
     debug: DebugWish | None = None,
+    warm: WarmPrograms | None = None,
 ) -> RunResult:
     """Run ``scenario`` in ``run_dir`` (made when missing) and judge it.
 
     ``observer`` sees every event as it happens; ``say`` gets a line before something slow; ``debug`` lets a debugger
-    into one program. Raises DrycellError when the run cannot be started; whatever was learnt until then stays in
-    ``run_dir``.
+    into one program; ``warm`` starts programs faster that it has met before, over many runs, one at a time. Raises
+    DrycellError when the run cannot be started; whatever was learnt until then stays in ``run_dir``.
     """
     oracles.check_names(scenario.expect)
     refuse_impossible(scenario)
@@ -55,14 +57,14 @@ def run(
     sdk = sdk_file(scenario)
     model = _model(scenario)
     _check_tests(scenario.program.tests, model, sdk)
-    real = _real(scenario, run_dir, say, sdk, debug) if scenario.rung == "process" else None
+    real = _real(scenario, run_dir, say, sdk, debug, warm) if scenario.rung == "process" else None
     job = _job(scenario, model, real, run_dir, sdk)
     kernel = Kernel(pace=pace, journal_path=run_dir / JOURNAL, scenario=identity(scenario), seed=scenario.seed)
     if observer is not None:
         kernel.journal.watch(observer)
     begin_s = time.monotonic()
     try:
-        cell = Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir, sdk=sdk)
+        cell = Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir, sdk=sdk, warm=warm)
         _run_cell(cell, kernel)
     finally:
         kernel.close()
@@ -106,6 +108,7 @@ def _real(
     say: Callable[[str], None],
     sdk: SdkFile | None,
     debug: DebugWish | None,
+    warm: WarmPrograms | None,
 ) -> RealProgram:
     program = scenario.program
     if sdk is not None:
@@ -120,7 +123,7 @@ def _real(
         script, python = made.program, made.python
     else:
         raise DrycellError("the scenario names no program: set program.path or program.definitions, or use --program")
-    examined = examine(python, script)
+    examined = (warm.examined if warm is not None else examine)(python, script)
     copy = private_copy(script, run_dir / "program")
     if debug is not None:
         say(

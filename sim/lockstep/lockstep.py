@@ -115,13 +115,10 @@ class Lockstep:
         stacks = Path(self._folder.name) / f"stacks-{process.pid}"
         return diagnose.config_message(
             {
-                "tick_ns": settings.tick_ns,
+                **settings.of_every_run,
                 "epoch_ns": settings.epoch_ns,
-                "uptime_ns": settings.uptime_ns,
                 "seed": f"{settings.seed}/{process.name}/{'.'.join(map(str, process.rank))}",
                 "pid": 1000 + process.rank[0] if len(process.rank) == 1 else 0,
-                "hostname": settings.hostname,
-                "cpus": settings.cpus,
                 "ports": sorted(self._ports),
                 "hosts": [list(entry) for entry in self._hosts],
                 "stacks": str(stacks),

@@ -25,6 +25,16 @@ class Settings:
     zeno: int = 20_000
     fix_addresses: bool = True
 
+    @property
+    def of_every_run(self) -> dict[str, int | str]:
+        """What CONFIG says of the world whatever the run."""
+        return {
+            "tick_ns": self.tick_ns,
+            "uptime_ns": self.uptime_ns,
+            "hostname": self.hostname,
+            "cpus": self.cpus,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -14,6 +14,7 @@ from . import baton, links, real
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 ADDR_NO_RANDOMIZE = 0x0040000
@@ -40,13 +41,54 @@ def fix_addresses() -> None:
     os.execv(sys.executable, [sys.orig_argv[0], *sys.orig_argv[1:]])
 
 
+def nobody(what: str) -> None:
+    """Nobody minds who asks for what differs between runs."""
+
+
+witness: Callable[[str], None] = nobody  # a fork server puts its own here while imports run
+
+
+class Seeding:
+    """A generator that was seeded from the stream, at block ``counter`` of it."""
+
+    def __init__(self, generator: Any, counter: int) -> None:
+        self.generator = generator
+        self.counter = counter
+
+    def again(self) -> None:
+        """Seed it as the present seed asks."""
+        global _counter
+        _counter = self.counter
+        self.generator.seed(None)
+
+
+seedings: list[Seeding] = []
+
+
+def is_fresh(seeding: Seeding) -> bool:
+    """Whether nothing was drawn from the generator since."""
+    global _counter
+    import _random
+
+    counter, _counter = _counter, seeding.counter
+    fresh = _random.Random()
+    fresh.seed(None)
+    _counter = counter
+    return bool(fresh.getstate() == _random.Random.getstate(seeding.generator))
+
+
 def urandom(size: int, /) -> bytes:
     """``os.urandom`` from the seed."""
+    if size < 0:
+        raise ValueError("negative argument not allowed")
+    witness("random bytes")
+    return _drawn(size)
+
+
+def _drawn(size: int) -> bytes:
     global _counter
     from hashlib import sha256
 
-    if size < 0:
-        raise ValueError("negative argument not allowed")
     out = b""
     while len(out) < size:
         out += sha256(_seed + _counter.to_bytes(8, "little")).digest()
@@ -61,6 +103,7 @@ def getrandom(size: int, flags: int = 0) -> bytes:
 
 def getpid() -> int:
     """``os.getpid``: the process id the simulator gave."""
+    witness("the process id")
     return _pid if real.getpid() == _own else real.getpid()
 
 
@@ -109,11 +152,16 @@ def scandir(path: Any = None) -> Any:
 _real_listdir, _real_scandir = posix.listdir, posix.scandir
 
 
-def install(settings: dict[str, Any]) -> None:
-    """Pin everything that CONFIG names."""
+def identify(settings: dict[str, Any]) -> None:
+    """Take seed and process id from CONFIG."""
     global _seed, _pid, _own
     _seed = str(settings.get("seed", "")).encode()
     _own, _pid = real.getpid(), int(settings.get("pid", 0)) or real.getpid()
+
+
+def install(settings: dict[str, Any]) -> None:
+    """Pin everything that CONFIG names."""
+    identify(settings)
     names: dict[str, Any] = {"listdir": listdir, "scandir": scandir}
     if _seed:
         names |= {"urandom": urandom, "getrandom": getrandom}
@@ -148,7 +196,9 @@ def _seed_random() -> None:
         """``_random.Random`` seeded from the simulator when no seed is given."""
 
         def seed(self, n: Any = None, /) -> None:
-            super().seed(int.from_bytes(urandom(32), "little") if n is None else n)
+            if n is None and witness is not nobody:
+                seedings.append(Seeding(self, _counter))
+            super().seed(int.from_bytes(_drawn(32), "little") if n is None else n)
 
     _random.Random = Random  # type: ignore[misc]
     sys.modules["_uuid"] = None  # type: ignore[assignment]

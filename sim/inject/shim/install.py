@@ -8,6 +8,11 @@ import time
 
 from . import baton, children, clocks, control, debugger, entropy, escapes, locks, names, polling, sockets
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
 # Modules that keep references to what is replaced; a .pth file may have imported them before us.
 _KEEPERS = (
     "threading", "queue", "socket", "selectors", "subprocess", "random", "tempfile", "datetime", "_datetime",
@@ -38,9 +43,8 @@ def install() -> None:
     polling.install()
     children.install()
     environ = os.environ
-    settings = control.connect(
-        environ["DRYCELL_LOCKSTEP"], environ.get("DRYCELL_TOKEN", ""), environ.get("DRYCELL_NAME", "")
-    )
+    warm = "DRYCELL_WARM" in environ
+    settings = _provisional() if warm else _attach(environ)
     sockets.install()
     names.install(str(settings.get("hostname", "")))
     baton.tick = int(settings["tick_ns"])
@@ -49,10 +53,24 @@ def install() -> None:
     entropy.install(settings)
     clocks.install_datetime()
     control.install()
-    control.offer_stacks()
+    if not warm:
+        control.offer_stacks()
     escapes.install({id(function): name for name, function in kept})
-    control.first_run()
+    if not warm:
+        control.first_run()
     if wish:
         import json
 
         debugger.enter(json.loads(wish))
+
+
+def _attach(environ: Mapping[str, str]) -> dict[str, Any]:
+    return control.connect(
+        environ["DRYCELL_LOCKSTEP"], environ.get("DRYCELL_TOKEN", ""), environ.get("DRYCELL_NAME", "")
+    )
+
+
+def _provisional() -> dict[str, Any]:
+    from . import forkserver
+
+    return forkserver.provisional()
