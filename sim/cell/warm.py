@@ -62,18 +62,21 @@ class WarmPrograms:
         imports = tuple(first_imports(folder / script))
         key = python, script, imports
         server = self._servers.get(key)
-        if server is not None and not server.usable:
+        later = server.later() if server is not None else None
+        if server is not None and (later or not server.usable):
             server.close()
             del self._servers[key]
         if key not in self._servers:
-            self._servers[key] = self._started(python, script, imports)
+            self._servers[key] = self._started(python, script, imports, later)
         return self._servers[key]
 
-    def _started(self, python: Path, script: str, imports: Sequence[str]) -> "WarmServer | None":
+    def _started(
+        self, python: Path, script: str, imports: Sequence[str], later: dict[str, Any] | None
+    ) -> "WarmServer | None":
         if not imports:
             self.reasons[script] = "it begins with no import of an installed module"
             return None
-        server = WarmServer(python, imports)
+        server = WarmServer(python, imports, later)
         if server.unfit:
             self.reasons[script] = server.unfit
             server.close()
@@ -82,13 +85,18 @@ class WarmPrograms:
 
 
 class WarmServer:
-    """One fork server: a link that takes the orders of a watcher, from one run after the other."""
+    """One fork server: a link that takes the orders of a watcher, from one run after the other.
 
-    def __init__(self, python: Path, imports: Sequence[str]) -> None:
+    ``imports``: statements with which the script begins; ``later``: what a program has said about the modules that it
+    imports after them.
+    """
+
+    def __init__(self, python: Path, imports: Sequence[str], later: dict[str, Any] | None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="drycell-warm-")
         self.usable = False
         self._asked: dict[str, str | None] = {}
         self._watcher, self._orders = spawn_watcher(Path(self._folder.name))
+        self._later = later
         self.link = self._start(python, imports)
         self.unfit = self._first_word()
 
@@ -99,6 +107,8 @@ class WarmServer:
         told = {
             "socket": str(place),
             "imports": list(imports),
+            "later": self._later,
+            "leaves": str(self._word),
             "given": sorted(environment),
             "settings": {**Settings().of_every_run, "epoch_ns": Settings().epoch_ns, "seed": "none", "pid": 1},
         }
@@ -144,6 +154,17 @@ class WarmServer:
         self.usable = "asked" in answer
         self._asked = answer.get("asked", {})
         return str(answer.get("unfit", ""))
+
+    @property
+    def _word(self) -> Path:
+        return Path(self._folder.name) / "later.json"
+
+    def later(self) -> dict[str, Any] | None:
+        """What a program has imported after the fork, once one has told a server that did not know."""
+        if self._later is not None or not self._word.exists():
+            return None
+        word: dict[str, Any] = json.loads(self._word.read_bytes())
+        return word
 
     def suits(self, environment: Mapping[str, str]) -> bool:
         """Whether the imports have met what a program with ``environment`` would meet."""

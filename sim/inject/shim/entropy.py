@@ -77,6 +77,13 @@ def is_fresh(seeding: Seeding) -> bool:
     return bool(fresh.getstate() == _random.Random.getstate(seeding.generator))
 
 
+def states() -> list[Any]:
+    """What would show that a generator was seeded or asked."""
+    import _random
+
+    return [_random.Random.getstate(seeding.generator) for seeding in seedings]
+
+
 def urandom(size: int, /) -> bytes:
     """``os.urandom`` from the seed."""
     if size < 0:

@@ -2,7 +2,8 @@
 
 Rules:
 1. Before the fork only the imports run with which the script begins, in their order (``drycell.sim.cell.warm`` reads
-   them off it); the forked process then runs the whole script, as a process started cold does.
+   them off it); the forked process then runs the whole script, as a process started cold does. What an earlier run of
+   the program imported later on is imported too, where that asks for nothing and brings nothing else in.
 2. What imports can learn of one run is watched. The clock and random bytes that known modules keep are given to them
    again after the fork, as they would have met them there; whoever else asks for something that differs between runs
    makes the program unfit for warm starts, and says so.
@@ -119,6 +120,47 @@ def _refuse(what: str) -> None:
     _asked.append(f"{_asker()} asks for {what} when it is imported")
 
 
+def _new_modules(known: set[str]) -> dict[str, str]:
+    """Modules of files that are imported and not ``known``: name -> file, in the order of their imports."""
+    found = {}
+    for name, module in list(sys.modules.items()):
+        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+        if name not in known and isinstance(origin, str) and origin.startswith("/"):
+            found[name] = origin
+    return found
+
+
+def _import_later_ones(told: dict[str, Any], watch: _Watch) -> None:
+    """Import those modules that programs import later on of which a trial in a process of its own shows no trace."""
+    from importlib import import_module
+
+    for name in told["modules"]:
+        if name in sys.modules:
+            continue
+        pid = real.fork()
+        if not pid:
+            os._exit(_trial(name, told["modules"], told["changed"]))
+        if not real.waitpid(pid, 0)[1]:
+            with watch:
+                import_module(name)
+
+
+def _trial(name: str, modules: dict[str, str], changed: list[str]) -> int:
+    """0 if the import of ``name`` brings in nothing but ``modules`` and asks for nothing that may have changed."""
+    from importlib import import_module
+
+    known, states = set(sys.modules), entropy.states()
+    try:
+        with _Watch() as watch:
+            import_module(name)
+    except BaseException:
+        return 1
+    environment = watch.environment
+    traces = watch.clock_readers, environment.changed, environment.asked.keys() & map(os.fsencode, changed)
+    strangers = _new_modules(known).items() - modules.items()
+    return int(any(traces) or bool(strangers or watch.refused()) or states != entropy.states())
+
+
 class _Watch:
     """Watches what the imports ask for, and knows how to tell it again."""
 
@@ -144,16 +186,20 @@ class _Watch:
         self.clock_readers.append((_asker(), baton.reads + 1))
         return baton.read_clock()
 
-    def judge(self) -> None:
-        """Raises UnfitError when something was learnt that cannot be told again."""
+    def refused(self) -> list[str]:
+        """What was learnt or done that cannot be told or done again."""
         strangers = [name for name, _ in self.clock_readers if name not in _CLOCKS]
         if strangers:
             _asked.append(f"{strangers[0]} reads the clock when it is imported")
-        if any(not entropy.is_fresh(seeding) for seeding in entropy.seedings):
-            _asked.append("random numbers are drawn during the imports")
         if len(baton.strands) > 1 or links.by_fd or links.listeners:
             _asked.append("the imports start threads or open connections")
-        if _asked:
+        return _asked
+
+    def judge(self) -> None:
+        """Raises UnfitError when programs cannot be forked after these imports."""
+        if not all(entropy.is_fresh(seeding) for seeding in entropy.seedings):
+            _asked.append("random numbers are drawn during the imports")
+        if self.refused():
             raise UnfitError(_asked[0])
 
 
@@ -176,12 +222,14 @@ _CLOCKS: dict[str, Callable[[], None]] = {"logging": _logging_started}
 class Nursery:
     """The process that waits and forks."""
 
-    def __init__(self, link: Any, watch: _Watch) -> None:
+    def __init__(self, link: Any, watch: _Watch, told: dict[str, Any]) -> None:
         self.link = link
         self.watch = watch
-        self.given = json.loads(os.environ["DRYCELL_WARM"])["given"]
+        self.told = told
         self.bytes_drawn, self.readings = entropy._counter, baton.reads - _reads_before
         self.programs: dict[int, tuple[int, int]] = {}  # id -> (pid, pidfd)
+        self.modules = set(sys.modules)
+        self.libraries = tuple(f"{folder}/" for folder in sys.path if folder.startswith("/"))
 
     def serve(self) -> Callable[[], None] | None:
         """Until the link ends (None), or, in a forked process, what it has to do."""
@@ -234,15 +282,16 @@ class Nursery:
         Left out is what the interpreter itself has set (PEP 538), as it will again.
         """
         found = {os.fsdecode(key): met for key, met in self.watch.environment.asked.items()}
-        own = {name for name in found if name in os.environ and name not in self.given}
+        own = {name for name in found if name in os.environ and name not in self.told["given"]}
         return {
-            "DRYCELL_BRIDGE": None,  # sitecustomize has looked for it
+            "DRYCELL_BRIDGE": None,  # sitecustomize and the shim have looked for these
+            "DRYCELL_DEBUG": None,
             **{name: None if met is None else os.fsdecode(met) for name, met in found.items() if name not in own},
         }
 
     def variables(self, environment: dict[str, str]) -> dict[str, str]:
         """``environment`` as it is after these imports in a process that was started with it."""
-        own = {name: value for name, value in os.environ.items() if name not in self.given and name not in _OURS}
+        own = {name: value for name, value in os.environ.items() if name not in self.told["given"] and name not in _OURS}
         found = {**own, **environment}
         for key, value in self.watch.environment.changed.items():
             found.pop(os.fsdecode(key), None)
@@ -309,7 +358,26 @@ def become(order: dict[str, Any], nursery: Nursery) -> None:
     control.offer_stacks()
     control.first_run()
     _tell_again(nursery)
-    _run(order["argv"][1:])
+    try:
+        _run(order["argv"][1:])
+    finally:
+        if nursery.told["later"] is None:
+            _tell_later_ones(nursery, variables)
+
+
+def _tell_later_ones(nursery: Nursery, variables: dict[str, str]) -> None:
+    """Leave word of what the program has imported since the fork, and of the variables that it has changed."""
+    found = _new_modules(nursery.modules)
+    told = {
+        "modules": {name: file for name, file in found.items() if file.startswith(nursery.libraries)},
+        "changed": [name for name, _ in variables.items() ^ os.environ.items()],
+    }
+    place = nursery.told["leaves"]
+    draft = f"{place}.{real.getpid()}"
+    fd = posix.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.write(fd, json.dumps(told).encode())
+    posix.close(fd)
+    os.rename(draft, place)
 
 
 def _tell_again(nursery: Nursery) -> None:
@@ -365,13 +433,15 @@ def main() -> None:
             for statement in told["imports"]:
                 exec(compile(statement, "<imports>", "exec", dont_inherit=True), {"__name__": "__main__"})
         watch.judge()
+        if told["later"] is not None:
+            _import_later_ones(told["later"], watch)
     except BaseException as error:
         link.sendall(json.dumps({"unfit": f"{error}" or type(error).__name__}).encode() + b"\n")
         os._exit(0)
     import gc
 
     gc.freeze()
-    nursery = Nursery(link, watch)
+    nursery = Nursery(link, watch, told)
     nursery.say({"asked": nursery.asked()})
     work = nursery.serve()
     if work is None:
