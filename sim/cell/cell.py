@@ -257,7 +257,8 @@ class Cell:
 
     def _make_launcher(self, real: RealProgram, warm: WarmPrograms | None) -> Launcher:
         is_virtual = self._kernel.pace.is_virtual
-        server = warm.server(real.python, real.script, real.folder) if warm is not None and is_virtual else None
+        can_fork = warm is not None and is_virtual and real.debug is None
+        server = warm.server(real.python, real.script, real.folder) if warm is not None and can_fork else None
         return Launcher(self._run_dir, by_request=is_virtual, server=server)
 
     def _make_lockstep(self) -> Lockstep:

@@ -152,7 +152,8 @@ class Launcher:
     def _keeper(self, request: LaunchRequest) -> socket.socket:
         """Who starts the programs of this cell, decided with the first of them."""
         if self._server is not None and self._server.suits(request.environment()):
-            return self._server.begin()
+            assert self._server.link is not None
+            return self._server.link
         self._server = None
         return self._watched()
 
@@ -225,11 +226,15 @@ class Launcher:
 
     def _finish_warm(self, server: "WarmServer", link: socket.socket, deadline: float) -> None:
         self._say({"finish": True})
+        later = None
         while not self._gone and not any("finished" in message for message in self._early):
             if not _wait_readable(link, deadline - time.monotonic()):
+                server.done(None, alive=False)
                 raise DrycellError("some program of this cell cannot be killed; its fork server still tries.")
             self._early += self._receive(link)
-        server.done(alive=not self._gone)
+        for message in self._early:
+            later = message.get("finished", later)
+        server.done(later, alive=not self._gone)
 
     def _stop_watcher(self, link: socket.socket, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
         assert self._watcher is not None

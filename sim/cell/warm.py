@@ -1,8 +1,9 @@
 """Warm starts: a program is started once, up to its first imports, and every launch forks it.
 
-``WarmPrograms`` lives as long as its owner wants to run scenarios, and is handed to each run. A journal of a warm start
-equals that of a cold start. Where that cannot be promised for a program, it is started cold, and ``reasons`` says why.
-Works in virtual time only. The other half is ``drycell.sim.inject.shim.forkserver``.
+``WarmPrograms`` lives as long as its owner wants to run scenarios, and is handed to each run. A journal of a warm
+start equals that of a cold start. Where that cannot be promised for a program, it is started cold, and ``reasons``
+says why. The second run of a program starts its server anew with what the first one has imported later on. Virtual
+time only. The other half is ``drycell.sim.inject.shim.forkserver``.
 """
 
 import ast
@@ -10,6 +11,7 @@ import json
 import os
 import select
 import socket
+import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,10 +31,8 @@ class WarmPrograms:
     """Fork servers, one for each program met. ``with`` closes them; nothing of them survives its end."""
 
     def __init__(self) -> None:
-        self._servers: dict[_Key, WarmServer | None] = {}
+        self._servers: dict[_Key, WarmServer] = {}
         self._examined: dict[tuple[Path, Path, bytes], Examined] = {}
-        self.reasons: dict[str, str] = {}
-        """Script -> why it cannot be started warm."""
 
     def __enter__(self) -> "WarmPrograms":
         return self
@@ -43,9 +43,13 @@ class WarmPrograms:
     def close(self) -> None:
         """End all servers; idempotent."""
         for server in self._servers.values():
-            if server is not None:
-                server.close()
+            server.close()
         self._servers.clear()
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Script -> why it could not be started warm, when that has happened."""
+        return {script: server.reason for (_, script, _), server in self._servers.items() if server.reason}
 
     def examined(self, python: Path, program: Path) -> Examined:
         """What ``preflight.examine`` says, asked once for each text of a program. Raises DrycellError as it does."""
@@ -57,70 +61,72 @@ class WarmPrograms:
             self._examined[key] = examine(python, program)
         return self._examined[key]
 
-    def server(self, python: Path, script: str, folder: Path) -> "WarmServer | None":
-        """The server of the program ``script`` in ``folder``; None when it has to be started cold."""
+    def server(self, python: Path, script: str, folder: Path) -> "WarmServer":
+        """The server of the program ``script`` in ``folder``."""
         imports = tuple(first_imports(folder / script))
         key = python, script, imports
         server = self._servers.get(key)
-        later = server.later() if server is not None else None
-        if server is not None and (later or not server.usable):
+        if server is None:
+            server = self._servers[key] = WarmServer(python, imports)
+        elif server.is_fit and (server.has_ended or server.has_news):
             server.close()
-            del self._servers[key]
-        if key not in self._servers:
-            self._servers[key] = self._started(python, script, imports, later)
-        return self._servers[key]
-
-    def _started(
-        self, python: Path, script: str, imports: Sequence[str], later: dict[str, Any] | None
-    ) -> "WarmServer | None":
-        if not imports:
-            self.reasons[script] = "it begins with no import of an installed module"
-            return None
-        server = WarmServer(python, imports, later)
-        if server.unfit:
-            self.reasons[script] = server.unfit
-            server.close()
-            return None
+            server = self._servers[key] = WarmServer(python, imports, server.later)
         return server
 
 
 class WarmServer:
     """One fork server: a link that takes the orders of a watcher, from one run after the other.
 
-    ``imports``: statements with which the script begins; ``later``: what a program has said about the modules that it
-    imports after them.
+    ``imports``: statements with which the script begins; ``later``: what a program has noted about the modules that
+    it imports after them. ``reason``: why some or all launches had to be cold, "" when none had to be.
     """
 
-    def __init__(self, python: Path, imports: Sequence[str], later: dict[str, Any] | None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="drycell-warm-")
-        self.usable = False
-        self._asked: dict[str, str | None] = {}
-        self._watcher, self._orders = spawn_watcher(Path(self._folder.name))
-        self._later = later
-        self.link = self._start(python, imports)
-        self.unfit = self._first_word()
+    def __init__(self, python: Path, imports: Sequence[str], later: dict[str, Any] | None = None) -> None:
+        self.later = later
+        self.has_news = False  # later is known by now, and the server did not know it when it started
+        self.has_ended = not imports
+        self.link: socket.socket | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
+        self._orders: socket.socket | None = None
+        self._met: dict[str, str | None] = {}
+        self.reason = "" if imports else "it begins with no import of an installed module"
+        self.is_fit = False
+        if imports:
+            self._start(python, imports)
 
-    def _start(self, python: Path, imports: Sequence[str]) -> socket.socket | None:
-        folder = Path(self._folder.name)
+    def _start(self, python: Path, imports: Sequence[str]) -> None:
+        with tempfile.TemporaryDirectory(prefix="drycell-warm-") as folder:
+            self._watcher, self._orders = spawn_watcher(Path(folder))
+            self.link = self._connected(self._order(Path(folder), python, imports), Path(folder) / "link")
+            answer = self._first_word()
+            self.reason = str(answer.get("unfit", ""))
+            self._met = answer.get("asked", {})
+            self.is_fit = not self.reason
+            if not self.is_fit:
+                self.close()
+
+    def _order(self, folder: Path, python: Path, imports: Sequence[str]) -> dict[str, Any]:
         place = folder / "link"
         environment = environment_of_imports()
         told = {
             "socket": str(place),
             "imports": list(imports),
-            "later": self._later,
-            "leaves": str(self._word),
+            "later": self.later,
             "given": sorted(environment),
             "settings": {**Settings().of_every_run, "epoch_ns": Settings().epoch_ns, "seed": "none", "pid": 1},
         }
-        order = {
+        return {
             "id": 1,
             "argv": [str(python), "-c", _CODE],
-            "cwd": str(folder),
+            "cwd": "/",
             "env": {**environment, "DRYCELL_LOCKSTEP": str(place), "DRYCELL_WARM": json.dumps(told)},
-            "stdout": str(folder / "stdout.txt"),
-            "stderr": str(folder / "stderr.txt"),
+            "stdout": os.devnull,
+            "stderr": os.devnull,
             "aslr": False,
         }
+
+    def _connected(self, order: dict[str, Any], place: Path) -> socket.socket | None:
+        assert self._orders is not None
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(str(place))
             listener.listen(1)
@@ -136,58 +142,43 @@ class WarmServer:
                 if not word or b'"exit"' in word or b'"error"' in word:
                     return None
 
-    def _first_word(self) -> str:
+    def _first_word(self) -> dict[str, Any]:
         if self.link is None:
-            return "its interpreter does not come up with the shim"
+            return {"unfit": "its interpreter does not come up with the shim"}
         self.link.settimeout(START_LIMIT_S)
         try:
             word = b""
             while not word.endswith(b"\n"):
                 part = self.link.recv(65536)
                 if not part:
-                    return "its first imports end the interpreter"
+                    return {"unfit": "its first imports end the interpreter"}
                 word += part
         except TimeoutError:
-            return f"its first imports take longer than {START_LIMIT_S:g} s"
+            return {"unfit": f"its first imports take longer than {START_LIMIT_S:g} s"}
         self.link.settimeout(None)
-        answer: dict[str, Any] = json.loads(word)
-        self.usable = "asked" in answer
-        self._asked = answer.get("asked", {})
-        return str(answer.get("unfit", ""))
-
-    @property
-    def _word(self) -> Path:
-        return Path(self._folder.name) / "later.json"
-
-    def later(self) -> dict[str, Any] | None:
-        """What a program has imported after the fork, once one has told a server that did not know."""
-        if self._later is not None or not self._word.exists():
-            return None
-        word: dict[str, Any] = json.loads(self._word.read_bytes())
-        return word
+        return dict(json.loads(word))
 
     def suits(self, environment: Mapping[str, str]) -> bool:
-        """Whether the imports have met what a program with ``environment`` would meet."""
-        return self.usable and all(environment.get(name) == met for name, met in self._asked.items())
+        """Whether a program with ``environment`` can be forked; if not, ``reason`` says why."""
+        other = [name for name, met in self._met.items() if environment.get(name) != met]
+        if other:
+            self.reason = f"its imports look at the variable {other[0]}, which is another one in some run"
+        return not self.has_ended and not other
 
-    def begin(self) -> socket.socket:
-        """The link for one run, which says ``done`` at its end."""
-        assert self.link is not None
-        self.usable = False
-        return self.link
-
-    def done(self, *, alive: bool) -> None:
-        """The run is over and nothing of it is left; another may begin if the server is still ``alive``."""
-        self.usable = alive
+    def done(self, later: dict[str, Any] | None, *, alive: bool) -> None:
+        """A run is over and nothing of it is left; another may begin if the server is still ``alive``."""
+        self.has_ended = not alive
+        self.has_news = self.later is None and later is not None
+        self.later = self.later or later
 
     def close(self) -> None:
         """End the server and everything it has started; idempotent."""
-        self.usable = False
-        if self.link is not None:
-            self.link.close()
-        self._orders.close()
-        self._watcher.wait(STOP_LIMIT_S)
-        self._folder.cleanup()
+        self.has_ended = True
+        for end in (self.link, self._orders):
+            if end is not None:
+                end.close()
+        if self._watcher is not None:
+            self._watcher.wait(STOP_LIMIT_S)
 
 
 def environment_of_imports(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:

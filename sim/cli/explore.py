@@ -210,6 +210,7 @@ def _report(search: "Search", store: "FindingStore", end: "End", *, as_json: boo
                     for kind, finding in found.items()
                 ],
                 "troubles": progress.troubles,
+                "remarks": list(progress.remarks),
                 "coverage": search.coverage.to_json(),
             }
         )
@@ -221,6 +222,8 @@ def _report(search: "Search", store: "FindingStore", end: "End", *, as_json: boo
         f" {progress.virtual_s / 3600:,.1f} simulated hours",
         soft_wrap=True,
     )
+    for remark in progress.remarks:
+        out.print(escape(remark), style="dim", soft_wrap=True)
     for trouble in progress.troubles[:_TROUBLES_SHOWN]:
         out.print(f"problem: {escape(trouble)}", style="yellow", soft_wrap=True)
     if len(progress.troubles) > _TROUBLES_SHOWN:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from drycell.sim.cell.result import OracleResult, RunResult
 from drycell.sim.cell.run import run
+from drycell.sim.cell.warm import WarmPrograms
 from drycell.sim.errors import DrycellError
 from drycell.sim.explore.excuses import excused
 from drycell.sim.explore.signature import signature
@@ -60,18 +61,18 @@ class Flight:
         return next((found for found in self.findings if found.signature == signature), None)
 
 
-def fly(scenario: Scenario, run_dir: Path | None = None) -> Flight:
+def fly(scenario: Scenario, run_dir: Path | None = None, *, warm: WarmPrograms | None = None) -> Flight:
     """Run ``scenario`` and judge it, in ``run_dir`` (new or empty) or in a folder that is gone afterwards.
 
-    Raises DrycellError when the run cannot be started; any other error of ours is a violation of
-    :data:`NO_INTERNAL_ERROR`.
+    ``warm`` starts real programs faster. Raises DrycellError when the run cannot be started; any other error of ours
+    is a violation of :data:`NO_INTERNAL_ERROR`.
     """
     if run_dir is None:
         with TemporaryDirectory(prefix="drycell-") as folder:
-            return fly(scenario, Path(folder))
+            return fly(scenario, Path(folder), warm=warm)
     events: list[Event] = []
     try:
-        result = run(scenario, run_dir, observer=events.append)
+        result = run(scenario, run_dir, observer=events.append, warm=warm)
     except DrycellError:
         raise
     except Exception as error:

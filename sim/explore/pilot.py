@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.runtime.protocol.topics import Topics
+from drycell.sim.cell.warm import WarmPrograms
 from drycell.sim.errors import DrycellError
 from drycell.sim.explore.coverage import Feature, answers, features, reachable
 from drycell.sim.explore.drawing import Drawer
@@ -63,7 +64,8 @@ def plan_from(data: dict[str, Any]) -> Plan:
 @dataclass(frozen=True, slots=True)
 class Landed:
     """What run ``number`` came to. ``dna``: what was needed of its genome; ``findings``: broken promises that are
-    not the scenario's own doing; ``trouble``: why it could not be flown. ``scenario``: canonical, if it matters."""
+    not the scenario's own doing; ``trouble``: why it could not be flown. ``scenario``: canonical, if it matters.
+    ``remark``: what makes the search slower than it could be."""
 
     number: int
     dna: bytes = b""
@@ -73,6 +75,7 @@ class Landed:
     virtual_s: float = 0.0
     trouble: str = ""
     scenario: str = ""
+    remark: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -85,6 +88,7 @@ class Landed:
             "virtual_s": self.virtual_s,
             "trouble": self.trouble,
             "scenario": self.scenario,
+            "remark": self.remark,
         }
 
 
@@ -101,6 +105,7 @@ def landed_from(data: dict[str, Any]) -> Landed:
         virtual_s=data["virtual_s"],
         trouble=data["trouble"],
         scenario=data["scenario"],
+        remark=data["remark"],
     )
 
 
@@ -112,6 +117,11 @@ class Pilot:
         self._drawer = Drawer(plan.strategy() if strategy is None else strategy)
         cell = plan.base.cell
         self._dialect, self._topics = DIALECTS[cell.dialect], Topics(cell.device_id, cell.handler.id)
+        self._warm = WarmPrograms()
+
+    def close(self) -> None:
+        """End the processes that real programs are forked from."""
+        self._warm.close()
 
     def land(self, number: int, dna: bytes) -> Landed:
         """Draw the scenario of ``dna`` and fly it as run ``number``."""
@@ -135,11 +145,20 @@ class Pilot:
             len(flight.violations) - len(findings),
             flight.result.virtual_s if flight.result else 0.0,
             scenario=canonical(scenario).decode() if findings else "",
+            remark=self._remark(),
+        )
+
+    def _remark(self) -> str:
+        return "; ".join(
+            f"{Path(script).name} is started anew for each run: {why}" for script, why in self._warm.reasons.items()
         )
 
     def fly(self, scenario: Scenario, run_dir: Path | None = None) -> Flight:
-        """Fly ``scenario``; what the reference breaks too is not charged to the program under test."""
-        flight = fly(scenario, run_dir)
+        """Fly ``scenario``; what the reference breaks too is not charged to the program under test.
+
+        A flight that is kept, in ``run_dir``, starts programs cold, so that no finding rests on warm starts alone.
+        """
+        flight = fly(scenario, run_dir, warm=self._warm if run_dir is None else None)
         if not flight.findings or scenario.rung == "model" or scenario.program.definitions is None:
             return flight
         return charged(flight, fly(reference(scenario)))

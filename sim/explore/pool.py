@@ -48,9 +48,10 @@ class Crew(Protocol):
 
 @dataclass
 class Here:
-    """The crew that does each task in this process, at once. ``do`` answers a task."""
+    """The crew that does each task in this process, at once. ``do`` answers a task; ``end`` is called at the end."""
 
     do: Callable[[Task], dict[str, Any]]
+    end: Callable[[], None]
     _done: list[Done] = field(default_factory=list)
 
     def free(self) -> bool:
@@ -67,7 +68,8 @@ class Here:
         return done
 
     def close(self) -> None:
-        """Nothing to end."""
+        """End what tasks have left."""
+        self.end()
 
 
 class _Worker:

@@ -40,6 +40,7 @@ class Progress:
     new: list[str] = field(default_factory=list)
     reducing: int = 0
     troubles: list[str] = field(default_factory=list)
+    remarks: dict[str, None] = field(default_factory=dict)
 
     @property
     def wall_s(self) -> float:
@@ -99,7 +100,8 @@ class Search:
 
     def _crew(self) -> Crew:
         if self._jobs == 0:
-            return Here(partial(answer, self._pilot or Pilot(self.plan), self.store))
+            pilot = self._pilot or Pilot(self.plan)
+            return Here(partial(answer, pilot, self.store), pilot.close)
         return Pool({"plan": self.plan.to_json(), "store": str(self.store.root.absolute())}, self._jobs)
 
     def _over(self, runs: int | None, wall_s: float | None) -> End | None:
@@ -148,6 +150,8 @@ class Search:
         self.progress.runs += 1
         self.progress.virtual_s += landed.virtual_s
         self.progress.excused += landed.excused
+        if landed.remark:
+            self.progress.remarks[landed.remark] = None
         if landed.trouble:
             self.progress.troubles.append(f"run {landed.number}: {landed.trouble}")
         for violation in landed.findings:

@@ -32,12 +32,9 @@ def _enter() -> None:
         except Exception as error:  # half a shim is worse than none
             sys.stderr.write(f"drycell: this program cannot join simulated time: {type(error).__name__}: {error}\n")
             os._exit(70)
-    if os.environ.get("DRYCELL_BRIDGE"):
-        import drycell_bridge.install  # type: ignore[import-not-found]
+    import drycell_shim.doors  # type: ignore[import-not-found]
 
-        drycell_bridge.install.install()
-    if "DRYCELL_RESOURCES" in os.environ:
-        sys.path.append(os.path.join(here, "visa"))  # where PyVISA finds the backend
+    drycell_shim.doors.open_doors(here)
     _chain(here)
 
 

@@ -29,13 +29,10 @@ def connect(path: str, token: str, name: str) -> dict[str, Any]:
     """Open the control socket, say HELLO and return the settings that CONFIG carries."""
     global _socket
     import _socket as sock
-    import fcntl
 
     low = real.Socket(sock.AF_UNIX, sock.SOCK_SEQPACKET)
     wire.through_folder(path, low.connect)
-    fd = fcntl.fcntl(low.fileno(), fcntl.F_DUPFD_CLOEXEC, HIGH_FD)
-    low.close()
-    _socket = real.Socket(fileno=fd)
+    _socket = real.Socket(fileno=out_of_the_way(low.detach()))
     import json
 
     hello = {
@@ -53,6 +50,15 @@ def connect(path: str, token: str, name: str) -> dict[str, Any]:
         raise wire.WireError("lockstep: CONFIG must follow HELLO")
     configure(json.loads(wire.body(message)))
     return settings
+
+
+def out_of_the_way(low: int) -> int:
+    """The descriptor ``low``, moved to a number that no program expects."""
+    import fcntl
+
+    high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, HIGH_FD)
+    os.close(low)
+    return high
 
 
 def configure(values: dict[str, Any]) -> None:
@@ -250,12 +256,9 @@ def offer_stacks() -> None:
     path = settings.get("stacks")
     if path:
         import faulthandler
-        import fcntl
         import signal
 
-        low = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, HIGH_FD)
-        os.close(low)
+        high = out_of_the_way(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600))
         faulthandler.register(signal.SIGRTMAX - 3, file=high, all_threads=True, chain=False)
 
 

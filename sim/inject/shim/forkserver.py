@@ -13,7 +13,8 @@ Rules:
 
 Talk is one JSON object per line, as with the watcher: {"id", "argv", "cwd", "env", "stdout", "stderr"} forks,
 {"kill", "signal", "group"} signals, {"finish"} kills every descendant. Back come {"asked"} or {"unfit"} once, {"id",
-"pid", "aslr"} or {"id", "error"} per launch, {"exit", "code"} per program, {"finished"} when nothing is left.
+"pid", "aslr"} per launch, {"exit", "code"} per program, {"finished": what one of them has imported, or null} when
+nothing is left.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import os
 import posix
 import sys
 
-from . import baton, clocks, control, entropy, links, real, wire
+from . import baton, clocks, control, doors, entropy, imports, real, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,15 +33,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
-SIGKILL, SIGCHLD = 9, 17
+SIGKILL = 9
 _OURS = ("DRYCELL_WARM", "DRYCELL_LOCKSTEP")
 SAME = ("tick_ns", "uptime_ns", "hostname", "cpus")  # settings that imports may have met
 _libc = ctypes.CDLL(None, use_errno=True)
 _reads_before = 0
-
-
-class UnfitError(Exception):
-    """Why this program cannot be started warm."""
 
 
 def provisional() -> dict[str, Any]:
@@ -54,181 +51,20 @@ def provisional() -> dict[str, Any]:
     return control.settings
 
 
-# -- what the imports learn
-
-
-class _Environment(dict):  # type: ignore[type-arg]
-    """The variables, and which of them were looked at or changed."""
-
-    def __init__(self, found: dict[bytes, bytes]) -> None:
-        super().__init__(found)
-        self.asked: dict[bytes, bytes | None] = {}
-        self.changed: dict[bytes, bytes | None] = {}
-
-    def __getitem__(self, key: bytes) -> bytes:
-        if key not in self.changed:
-            self.asked[key] = super().get(key)
-        found: bytes = super().__getitem__(key)
-        return found
-
-    def __contains__(self, key: object) -> bool:
-        if isinstance(key, bytes) and key not in self.changed:
-            self.asked[key] = super().get(key)
-        return super().__contains__(key)
-
-    def __iter__(self) -> Any:
-        _refuse("all variables of the environment")
-        return super().__iter__()
-
-    def __setitem__(self, key: bytes, value: bytes) -> None:
-        self.changed[key] = value
-        super().__setitem__(key, value)
-
-    def __delitem__(self, key: bytes) -> None:
-        self.changed[key] = None
-        super().__delitem__(key)
-
-
-class _Arguments(list):  # type: ignore[type-arg]
-    """The command line, which imports may not look at."""
-
-    def __getitem__(self, place: Any) -> Any:
-        _refuse("the command line")
-        return super().__getitem__(place)
-
-    def __iter__(self) -> Any:
-        _refuse("the command line")
-        return super().__iter__()
-
-    def __len__(self) -> int:
-        _refuse("the command line")
-        return super().__len__()
-
-
-def _asker() -> str:
-    """The module that asks, from the stack."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("drycell_shim"):
-        frame = frame.f_back
-    return str(frame.f_globals.get("__name__", "?"))
-
-
-_asked: list[str] = []
-
-
-def _refuse(what: str) -> None:
-    _asked.append(f"{_asker()} asks for {what} when it is imported")
-
-
-def _new_modules(known: set[str]) -> dict[str, str]:
-    """Modules of files that are imported and not ``known``: name -> file, in the order of their imports."""
-    found = {}
-    for name, module in list(sys.modules.items()):
-        origin = getattr(getattr(module, "__spec__", None), "origin", None)
-        if name not in known and isinstance(origin, str) and origin.startswith("/"):
-            found[name] = origin
-    return found
-
-
-def _import_later_ones(told: dict[str, Any], watch: _Watch) -> None:
-    """Import those modules that programs import later on of which a trial in a process of its own shows no trace."""
-    from importlib import import_module
-
-    for name in told["modules"]:
-        if name in sys.modules:
-            continue
-        pid = real.fork()
-        if not pid:
-            os._exit(_trial(name, told["modules"], told["changed"]))
-        if not real.waitpid(pid, 0)[1]:
-            with watch:
-                import_module(name)
-
-
-def _trial(name: str, modules: dict[str, str], changed: list[str]) -> int:
-    """0 if the import of ``name`` brings in nothing but ``modules`` and asks for nothing that may have changed."""
-    from importlib import import_module
-
-    known, states = set(sys.modules), entropy.states()
-    try:
-        with _Watch() as watch:
-            import_module(name)
-    except BaseException:
-        return 1
-    environment = watch.environment
-    traces = watch.clock_readers, environment.changed, environment.asked.keys() & map(os.fsencode, changed)
-    strangers = _new_modules(known).items() - modules.items()
-    return int(any(traces) or bool(strangers or watch.refused()) or states != entropy.states())
-
-
-class _Watch:
-    """Watches what the imports ask for, and knows how to tell it again."""
-
-    def __init__(self) -> None:
-        self.clock_readers: list[tuple[str, int]] = []  # module, number of the reading
-        self.environment = _Environment(os.environ._data)  # type: ignore[attr-defined]
-        self._plain: Any = None
-
-    def __enter__(self) -> _Watch:
-        self._plain = os.environ._data, clocks.read, os.getcwd  # type: ignore[attr-defined]
-        os.environ._data = self.environment  # type: ignore[attr-defined]
-        clocks.read = self._read
-        os.getcwd = lambda: (_refuse("the working folder"), posix.getcwd())[1]  # type: ignore[func-returns-value]
-        entropy.witness = _refuse
-        sys.argv = _Arguments(["-c"])
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        os.environ._data, clocks.read, os.getcwd = self._plain  # type: ignore[attr-defined]
-        entropy.witness = entropy.nobody
-
-    def _read(self) -> int:
-        self.clock_readers.append((_asker(), baton.reads + 1))
-        return baton.read_clock()
-
-    def refused(self) -> list[str]:
-        """What was learnt or done that cannot be told or done again."""
-        strangers = [name for name, _ in self.clock_readers if name not in _CLOCKS]
-        if strangers:
-            _asked.append(f"{strangers[0]} reads the clock when it is imported")
-        if len(baton.strands) > 1 or links.by_fd or links.listeners:
-            _asked.append("the imports start threads or open connections")
-        return _asked
-
-    def judge(self) -> None:
-        """Raises UnfitError when programs cannot be forked after these imports."""
-        if not all(entropy.is_fresh(seeding) for seeding in entropy.seedings):
-            _asked.append("random numbers are drawn during the imports")
-        if self.refused():
-            raise UnfitError(_asked[0])
-
-
-def _logging_started() -> None:
-    import logging
-
-    began: Any = logging._startTime  # type: ignore[attr-defined]
-    import time
-
-    logging._startTime = time.time_ns() if isinstance(began, int) else time.time()  # type: ignore[attr-defined]
-
-
-_CLOCKS: dict[str, Callable[[], None]] = {"logging": _logging_started}
-"""Modules that keep a reading of the clock from their import, and what gives them another."""
-
-
 # -- after the fork
 
 
 class Nursery:
     """The process that waits and forks."""
 
-    def __init__(self, link: Any, watch: _Watch, told: dict[str, Any]) -> None:
+    def __init__(self, link: Any, watch: imports.Watch, told: dict[str, Any]) -> None:
         self.link = link
         self.watch = watch
         self.told = told
         self.bytes_drawn, self.readings = entropy._counter, baton.reads - _reads_before
         self.programs: dict[int, tuple[int, int]] = {}  # id -> (pid, pidfd)
         self.modules = set(sys.modules)
+        self.notes = control.out_of_the_way(os.memfd_create("notes"))
         self.libraries = tuple(f"{folder}/" for folder in sys.path if folder.startswith("/"))
 
     def serve(self) -> Callable[[], None] | None:
@@ -264,7 +100,7 @@ class Nursery:
             return None
         if "finish" in order:
             self.finish()
-            self.say({"finished": True})
+            self.say({"finished": self.heard()})
             return None
         pid = real.fork()
         if not pid:
@@ -284,14 +120,14 @@ class Nursery:
         found = {os.fsdecode(key): met for key, met in self.watch.environment.asked.items()}
         own = {name for name in found if name in os.environ and name not in self.told["given"]}
         return {
-            "DRYCELL_BRIDGE": None,  # sitecustomize and the shim have looked for these
-            "DRYCELL_DEBUG": None,
+            "DRYCELL_DEBUG": None,  # the shim has looked for it
             **{name: None if met is None else os.fsdecode(met) for name, met in found.items() if name not in own},
         }
 
     def variables(self, environment: dict[str, str]) -> dict[str, str]:
         """``environment`` as it is after these imports in a process that was started with it."""
-        own = {name: value for name, value in os.environ.items() if name not in self.told["given"] and name not in _OURS}
+        from_outside = {*self.told["given"], *_OURS}
+        own = {name: value for name, value in os.environ.items() if name not in from_outside}
         found = {**own, **environment}
         for key, value in self.watch.environment.changed.items():
             found.pop(os.fsdecode(key), None)
@@ -313,6 +149,11 @@ class Nursery:
                 _, fd = self.programs.pop(numbers[pid])
                 posix.close(fd)
                 self.say({"exit": numbers[pid], "code": posix.waitstatus_to_exitcode(status)})
+
+    def heard(self) -> Any:
+        """The first thing that a program has noted, None when none has."""
+        noted = os.pread(self.notes, posix.fstat(self.notes).st_size, 0)
+        return json.loads(noted.split(b"\n")[0]) if noted else None
 
     def finish(self) -> None:
         """Kill every descendant; orphans come to this process, so one layer after the other."""
@@ -357,27 +198,23 @@ def become(order: dict[str, Any], nursery: Nursery) -> None:
     entropy.identify(settings)
     control.offer_stacks()
     control.first_run()
+    doors.open_doors(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
     _tell_again(nursery)
     try:
         _run(order["argv"][1:])
     finally:
         if nursery.told["later"] is None:
-            _tell_later_ones(nursery, variables)
+            _note_later_ones(nursery, variables)
 
 
-def _tell_later_ones(nursery: Nursery, variables: dict[str, str]) -> None:
-    """Leave word of what the program has imported since the fork, and of the variables that it has changed."""
-    found = _new_modules(nursery.modules)
+def _note_later_ones(nursery: Nursery, variables: dict[str, str]) -> None:
+    """Note what the program has imported since the fork, and of the variables that it has changed."""
+    found = imports.new_modules(nursery.modules)
     told = {
         "modules": {name: file for name, file in found.items() if file.startswith(nursery.libraries)},
         "changed": [name for name, _ in variables.items() ^ os.environ.items()],
     }
-    place = nursery.told["leaves"]
-    draft = f"{place}.{real.getpid()}"
-    fd = posix.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    os.write(fd, json.dumps(told).encode())
-    posix.close(fd)
-    os.rename(draft, place)
+    os.write(nursery.notes, json.dumps(told).encode() + b"\n")
 
 
 def _tell_again(nursery: Nursery) -> None:
@@ -385,7 +222,7 @@ def _tell_again(nursery: Nursery) -> None:
     began, polls = baton.clock, baton.current.polls
     for name, number in nursery.watch.clock_readers:
         baton.clock = began + (number - _reads_before - 1) * baton.tick
-        _CLOCKS[name]()
+        imports.CLOCKS[name]()
     for seeding in entropy.seedings:
         seeding.again()
     baton.clock = began + nursery.readings * baton.tick
@@ -429,18 +266,19 @@ def main() -> None:
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _reads_before = baton.reads
     try:
-        with _Watch() as watch:
+        with imports.Watch() as watch:
             for statement in told["imports"]:
                 exec(compile(statement, "<imports>", "exec", dont_inherit=True), {"__name__": "__main__"})
         watch.judge()
         if told["later"] is not None:
-            _import_later_ones(told["later"], watch)
-    except BaseException as error:
-        link.sendall(json.dumps({"unfit": f"{error}" or type(error).__name__}).encode() + b"\n")
-        os._exit(0)
+            imports.import_later_ones(told["later"], watch)
+    except imports.UnfitError as error:
+        _give_up(link, str(error))
+    except BaseException as error:  # the program meets it again when it is started cold
+        _give_up(link, f"its first imports fail ({type(error).__name__}: {error})")
     import gc
 
-    gc.freeze()
+    gc.freeze()  # a collection in a forked process would touch, and so copy, every page
     nursery = Nursery(link, watch, told)
     nursery.say({"asked": nursery.asked()})
     work = nursery.serve()
@@ -449,12 +287,14 @@ def main() -> None:
     work()
 
 
+def _give_up(link: Any, reason: str) -> None:
+    link.sendall(json.dumps({"unfit": reason}).encode() + b"\n")
+    os._exit(0)
+
+
 def _connected(place: str) -> Any:
     import _socket
-    import fcntl
 
     low = real.Socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     low.connect(place)
-    high = real.Socket(fileno=fcntl.fcntl(low.fileno(), fcntl.F_DUPFD_CLOEXEC, control.HIGH_FD))
-    low.close()
-    return high
+    return real.Socket(fileno=control.out_of_the_way(low.detach()))
