@@ -19,6 +19,7 @@ from typing import Any
 
 from drycell.sim.cell.launcher import STOP_LIMIT_S, inherited_environment, spawn_watcher
 from drycell.sim.cell.preflight import Examined, examine
+from drycell.sim.inject.shim import wire
 from drycell.sim.lockstep import Settings
 from drycell.sim.lockstep.private import private_folder
 
@@ -128,7 +129,7 @@ class WarmServer:
     def _connected(self, order: dict[str, Any], place: Path) -> socket.socket | None:
         assert self._orders is not None
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            listener.bind(str(place))
+            wire.through_folder(str(place), listener.bind)
             listener.listen(1)
             self._orders.sendall(json.dumps(order).encode() + b"\n")
             poll = select.poll()
