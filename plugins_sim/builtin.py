@@ -1,14 +1,14 @@
-"""What comes with drycell, offered to the "drycell" hooks (entry point ``builtin``)."""
+"""What comes with drycell, offered to the "drycell" hooks (entry point ``builtin``).
+
+What is slow to import is imported when somebody asks for it.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from drycell.plugins_sim.devices.ldo import DEFECTS, LdoPopulation
 from drycell.plugins_sim.devices.recorded import RecordedInstrument, recorded_lot
-from drycell.plugins_sim.importers import READERS
 from drycell.plugins_sim.instruments import meter
-from drycell.plugins_sim.instruments.bench import load_bench, make_bench
-from drycell.plugins_sim.testers.lines import MODELS as TESTERS
 from drycell.sim.hooks import (
     BenchRequest,
     DeviceAt,
@@ -19,10 +19,10 @@ from drycell.sim.hooks import (
     Tester,
     hookimpl,
 )
-from drycell.sim.replay.recording import Reader
 
 if TYPE_CHECKING:
     from drycell.sim.faults import Fault
+    from drycell.sim.replay.recording import Reader
 
 
 class Meter:
@@ -56,6 +56,8 @@ def drycell_instruments() -> Mapping[str, Callable[[DeviceAt], Instrument]]:
 
 
 def _bench(request: BenchRequest) -> ServedBench:
+    from drycell.plugins_sim.instruments.bench import load_bench, make_bench
+
     told = {"profile": request.profile, "sites": request.sites, "seed": request.seed}
     overrides = {key: value for key, value in told.items() if value is not None}
     if request.file is not None:
@@ -72,18 +74,22 @@ def drycell_benches() -> Mapping[str, Callable[[BenchRequest], ServedBench]]:
 @hookimpl
 def drycell_testers() -> Mapping[str, Callable[[int], Tester]]:
     """``single``, ``parallel`` (released in stages) and ``parallel simple`` (released at once)."""
+    from drycell.plugins_sim.testers.lines import MODELS as TESTERS
+
     return TESTERS
 
 
 @hookimpl
 def drycell_faults() -> "Mapping[str, type[Fault]]":
     """The palette: process, link, payload, instrument, file and floor."""
-    from drycell.sim.faults import PALETTE  # here: it brings the scenario model, which a bench alone does not need
+    from drycell.sim.faults import PALETTE
 
     return PALETTE
 
 
 @hookimpl
-def drycell_importers() -> Mapping[str, Reader]:
+def drycell_importers() -> "Mapping[str, Reader]":
     """Recordings: our own, of MQTT tools, of networks, STDF files and logs."""
+    from drycell.plugins_sim.importers import READERS
+
     return READERS

@@ -1,7 +1,7 @@
 """Collects what the installed plugins offer. Names are unique over all plugins; an unknown name raises."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -32,20 +32,29 @@ class Registry:
 
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self._manager = manager
-        self._models = _merged(manager, "drycell_device_models")
-        self._instruments = _merged(manager, "drycell_instruments")
-        self._benches = _merged(manager, "drycell_benches")
-        self._testers = _merged(manager, "drycell_testers")
-        self.importers: Mapping[str, Reader] = _merged(manager, "drycell_importers")
+        self._known: dict[str, dict[str, Any]] = {}
 
-    @cached_property
+    def _offered(self, hook: str) -> dict[str, Any]:
+        """What all plugins offer to ``hook`` by name; asked once, when first needed: some are slow to import."""
+        if hook not in self._known:
+            self._known[hook] = _merged(self._manager, hook)
+        return self._known[hook]
+
+    @property
     def faults(self) -> "Mapping[str, type[Fault]]":
         """Faults by name."""
-        return _merged(self._manager, "drycell_faults")
+        return self._offered("drycell_faults")
+
+    @property
+    def importers(self) -> "Mapping[str, Reader]":
+        """Readers of recordings by name."""
+        return self._offered("drycell_importers")
 
     def population(self, model: str, request: PopulationRequest) -> Population:
         """The devices of a lot. Raises DrycellError for an unknown model or parameters it does not take."""
-        maker: Callable[[PopulationRequest], Population] = _find(self._models, model, "device model", "devices.model")
+        maker: Callable[[PopulationRequest], Population] = _find(
+            self._offered("drycell_device_models"), model, "device model", "devices.model"
+        )
         try:
             return maker(request)
         except ValueError as error:
@@ -54,13 +63,13 @@ class Registry:
     def instrument(self, model: str, device_at: DeviceAt) -> Instrument:
         """An instrument. Raises DrycellError for an unknown model."""
         maker: Callable[[DeviceAt], Instrument] = _find(
-            self._instruments, model, "instrument model", "instruments.*.model"
+            self._offered("drycell_instruments"), model, "instrument model", "instruments.*.model"
         )
         return maker(device_at)
 
     def tester(self, model: str, sites: int) -> Tester:
         """A tester for ``sites`` sites. Raises DrycellError for an unknown model or too many sites."""
-        maker: Callable[[int], Tester] = _find(self._testers, model, "tester", "cell.tester.model")
+        maker: Callable[[int], Tester] = _find(self._offered("drycell_testers"), model, "tester", "cell.tester.model")
         try:
             return maker(sites)
         except ValueError as error:
@@ -68,7 +77,9 @@ class Registry:
 
     def bench(self, name: str, request: BenchRequest) -> ServedBench:
         """A bench of instruments. Raises DrycellError for an unknown one or a description that is wrong."""
-        maker: Callable[[BenchRequest], ServedBench] = _find(self._benches, name, "bench", "bench.model")
+        maker: Callable[[BenchRequest], ServedBench] = _find(
+            self._offered("drycell_benches"), name, "bench", "bench.model"
+        )
         return maker(request)
 
 

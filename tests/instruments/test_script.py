@@ -21,26 +21,12 @@ instruments:
   digitizer: {model: digitizer, resources: ["GPIB0::9::INSTR"]}
 """
 
-SWEEP = """
-import sys, time, pyvisa
-manager = pyvisa.ResourceManager(sys.argv[1])
-chamber, psu, dmm, load = [
-    manager.open_resource(name, read_termination="\\n", write_termination="\\n") for name in sys.argv[2:]
-]
-begin = time.monotonic()
-psu.write("VOLT 5")
-psu.write("OUTP ON")
-load.write("CURR 0.01")
-load.write("INP ON")
-for celsius in (-40, 25, 85):
-    chamber.write(f"TEMP:SETPOINT {celsius}")
-    while chamber.query("TEMP:STAB?") != "1":
-        time.sleep(1)
-    time.sleep(60)
-    print(celsius, dmm.query("MEAS:VOLT:DC?"))
-print("took", round(time.monotonic() - begin))
-"""
-SWEPT = "-40 3.289345\n25 3.300044\n85 3.309944\ntook 617\n"
+SWEEP = str(Path(__file__).with_name("tempco_script.py"))
+SWEPT = {
+    "0": "tempco 49.96 ppm/K, 3.299918 V, took 766 s\n",
+    "0.1": "tempco 49.93 ppm/K, 3.300479 V, took 766 s\n",
+}
+"""Load in amperes -> what the script finds: the reference numbers of the inventory, part B.22."""
 PLAIN = [f"TCPIP::127.0.0.1::{port}::SOCKET" for port in (5001, 5002, 5003, 5004)]
 NAMED = ["GPIB::5", "USB::0x1234::0x5678::SN1::INSTR", "ASRL1", "TCPIP::192.168.7.8::INSTR"]
 FIXED = ["GPIB::5::INSTR", "USB::0x1234::0x5678::SN1::INSTR", "TCPIP::192.168.7.6::5025::SOCKET",
@@ -68,28 +54,27 @@ def run(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(
-    ("bench", "library", "names"),
-    [(False, "@py", PLAIN), (False, "", PLAIN), (True, "", NAMED), (True, "", FIXED)],
+    ("bench", "library", "names", "amperes"),
+    [(False, "@py", PLAIN, "0"), (False, "", PLAIN, "0.1"), (True, "", NAMED, "0.1"), (True, "", FIXED, "0")],
     ids=["pyvisa-py, sockets", "@drycell, sockets", "@drycell, any resource", "@drycell, built-in address"],
 )
 def test_an_unmodified_sweep_of_minutes_is_flown_in_virtual_time(
-    capfd: pytest.CaptureFixture[str], tmp_path: Path, lab: Path, bench: bool, library: str, names: list[str]
+    capfd: pytest.CaptureFixture[str], lab: Path, bench: bool, library: str, names: list[str], amperes: str
 ) -> None:
     where = [str(lab)] if bench else ["--profile", "seed"]
-    code, out, err = run(capfd, *where, "--run", script(tmp_path, SWEEP), library, *names)
-    assert (code, out) == (0, SWEPT), err
-    assert "617." in err and "exit code 0" in err
+    code, out, err = run(capfd, *where, "--run", SWEEP, library, *names, amperes)
+    assert (code, out) == (0, SWEPT[amperes]), err
+    assert "s simulated in" in err and "exit code 0" in err
 
 
 def test_the_same_script_is_the_same_run(capfd: pytest.CaptureFixture[str], tmp_path: Path, lab: Path) -> None:
-    file = script(tmp_path, SWEEP)
     journals = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
     for journal in journals:
-        assert run(capfd, str(lab), "--journal", str(journal), "--run", file, "", *NAMED)[0] == 0
+        assert run(capfd, str(lab), "--journal", str(journal), "--run", SWEEP, "", *NAMED, "0.1")[0] == 0
     assert journals[0].read_bytes() == journals[1].read_bytes()
     asked = [json.loads(line) for line in journals[0].read_text().splitlines()[1:]]
     assert {"dmm", "chamber", "psu", "load"} == {event["actor"] for event in asked}
-    assert run(capfd, "--journal", str(journals[0]), "--run", file)[0] == 3
+    assert run(capfd, "--journal", str(journals[0]), "--run", SWEEP)[0] == 3
 
 
 def test_plain_sockets_reach_addresses_that_are_built_in_and_no_others(

@@ -1,6 +1,7 @@
 """Defects of the system that came before (part B.18 of the inventory) that must not come back; letters are its rows.
 
-Rows c, e, g, l, m, n, p are about the characterisation framework, not about physics and instruments.
+Row f is tests/instruments/test_serve.py (query asks and answers), row o tests/instruments/test_page.py (what the page
+shows runs). Rows c, e, g, l, m, n, p are about the characterisation framework, not about physics and instruments.
 """
 
 from itertools import pairwise
@@ -88,6 +89,16 @@ def test_i_ramp_window_and_dwell_of_the_chamber_are_alive(option: str, value: fl
 
     assert stable_after_s({}) == pytest.approx(189.1, abs=1.0)
     assert abs(stable_after_s({option: value}) - stable_after_s({})) > 5.0
+
+
+@pytest.mark.parametrize(("celsius", "stable_s"), [(50, 219.1), (90, 459.1), (150, 819.1)])
+def test_i_with_ramp_and_dwell_a_step_takes_as_long_as_calculated(celsius: int, stable_s: float) -> None:
+    rig = Rig(instruments={"chamber": {"model": "chamber", "options": {"dwell_s": 30.0}}})
+    rig.ask("chamber", f"TEMP:SETPOINT {celsius}")
+    rig.after(stable_s - 0.1)
+    assert rig.ask("chamber", "TEMP:STAB?") == "0"
+    rig.after(0.2)
+    assert rig.ask("chamber", "TEMP:STAB?") == "1"
 
 
 def test_i_a_ramp_sent_on_the_wire_is_what_the_air_does() -> None:
