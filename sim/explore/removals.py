@@ -212,7 +212,9 @@ def _places(value: Any, above: Place) -> Iterator[Place]:
 
 
 def _without_keys(data: Data, gone: Collection[Item]) -> Iterator[Data]:
-    yield _copy_without(data, (), frozenset(gone))
+    """A wafer goes with its prober."""
+    prober = ("cell", "handler", "kind") in gone
+    yield _copy_without(data, (), frozenset(gone) | ({("cell", "handler", "wafer")} if prober else frozenset()))
 
 
 def _copy_without(value: Any, here: Place, gone: frozenset[Item]) -> Any:

@@ -2,8 +2,8 @@
 
 Rules
 - Every candidate of a row is simpler than what it is made from, in one order per row, so that no two rows undo each
-  other for ever: fewer devices, a smaller seed, lower sites, a plainer fault, a trigger instead of a rhythm, a number
-  with fewer digits or, with as many, a smaller one.
+  other for ever: fewer devices, a smaller seed, lower sites, a plainer fault, an instant instead of a rhythm, the
+  first touchdown instead of an odd instant, a number with fewer digits or, with as many, a smaller one.
 - What a row makes may be no scenario at all; whoever asks has to check.
 """
 
@@ -96,6 +96,17 @@ def _once(data: Data) -> Iterator[Data]:
             yield with_timeline(data, [*steps[:index], once, *steps[index + 1 :]])
 
 
+def _first_touchdown(data: Data) -> Iterator[Data]:
+    """Just before the first touchdown, instead of at an odd instant or with a message."""
+    steps = data.get("timeline", [])
+    for index, step in enumerate(steps):
+        when = step.get("when", {})
+        if step.get("at") or (when and not when.keys() & {"touchdown", "part"}) or "with_delay" in step:
+            rest = {key: value for key, value in step.items() if key in ("name", "do")}
+            early = {**rest, "when": {"touchdown": 1}}
+            yield with_timeline(data, [*steps[:index], early, *steps[index + 1 :]])
+
+
 # numbers -----------------------------------------------------------------------------------------------------------
 
 _NUMBERS_ELSEWHERE = (("drycell",), ("seed",), ("devices", "size"), ("cell", "sites"), ("cell", "layout"))
@@ -147,6 +158,7 @@ SIMPLIFICATIONS = (
     Simplification("the sites of events", _first_site),
     Simplification("the faults", _plainer_faults),
     Simplification("the rhythms", _once),
+    Simplification("the triggers", _first_touchdown),
     Simplification("the numbers", _numbers),
 )
 """What can be simpler, in the order in which it is tried."""

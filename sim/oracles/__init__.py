@@ -19,6 +19,7 @@ from drycell.sim.oracles.records import RECORD_ORACLES
 from drycell.sim.oracles.states import STATE_ORACLES
 from drycell.sim.oracles.system_errors import SYSTEM_ERROR_ORACLES
 from drycell.sim.oracles.trouble import TROUBLE_ORACLES
+from drycell.sim.oracles.truth import TRUTH_ORACLES
 from drycell.sim.oracles.values import VALUE_ORACLES
 from drycell.sim.suggest import did_you_mean
 
@@ -28,6 +29,7 @@ ORACLES = {
         *LOT_ORACLES,
         *RECORD_ORACLES,
         *VALUE_ORACLES,
+        *TRUTH_ORACLES,
         *OPTION_ORACLES,
         *PERIPHERAL_ORACLES,
         *PROGRAM_ORACLES,

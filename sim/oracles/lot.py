@@ -127,6 +127,19 @@ def _bin_agrees(touchdown: Touchdown, event: Event, told: dict[tuple[str, str], 
     return None
 
 
+def _none_lost(facts: Facts) -> Iterator[Case]:
+    """A lot is unloaded when every device of it has a bin, whatever happened before."""
+    binned: dict[str, set[object]] = {}
+    for event in facts.of_kind("sorted", "lot"):
+        lot = str(event.fields["lot"])
+        if event.kind == "sorted":
+            binned.setdefault(lot, set()).add(event.fields["device"])
+            continue
+        count, size = len(binned.get(lot, ())), event.fields["devices"]
+        text = f"the handler finished the lot although only {count} of its {size} devices had been sorted"
+        yield Breach(text, event) if count < size else None
+
+
 def _sorted_once(facts: Facts) -> Iterator[Case]:
     """After a touchdown each device in contact is sorted exactly once, or the master is in soft error."""
     last = facts.story.touchdowns[-1:]
@@ -193,6 +206,14 @@ LOT_ORACLES = (
             unknown="no device was sorted",
         ),
         "a device was sorted",
+    ),
+    Oracle(
+        "no device is lost",
+        "When the handler finishes a lot, every device of it was sorted, whatever happened on the way.",
+        cases(
+            _none_lost, held="{count} lots were finished with a bin for every device", unknown="no lot was finished"
+        ),
+        "the handler finished a lot",
     ),
     Oracle(
         "touchdowns end in bins or a soft error",

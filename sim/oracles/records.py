@@ -5,7 +5,7 @@ Rules (STDF V4; semi-ate, section 6): the FTR carries the verdict of its test ov
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from drycell.sim.kernel import Event
@@ -107,6 +107,28 @@ def _part_text(result: PartResult, tables: Sequence[Mapping[int, int]], stopped:
     return ""
 
 
+def _equal_failures(facts: Facts) -> Iterator[Case]:
+    """Two failed devices whose tests came out alike, output by output, are in the same soft bin."""
+    first: dict[Hashable, PartResult] = {}
+    for _, result in facts.story.judged:
+        if result.failing is None:
+            continue
+        other = first.setdefault(tuple(map(_outcome, result.tests)), result)
+        if other.soft_bin == result.soft_bin:
+            yield None
+            continue
+        text = (
+            f"part {result.part} of site {result.site} failed the same outputs as part {other.part} of site "
+            f"{other.site}, but is in soft bin {result.soft_bin}, not {other.soft_bin}"
+        )
+        yield Breach(f"the program of site {result.site} erred: {text}", result.event, (other.event,))
+
+
+def _outcome(test: RanTest) -> Hashable:
+    """How a test came out: its flag, and for each output whether it lies within its limits, and the limits."""
+    return test.number, test.flag, tuple((one.name, one.inside, one.low, one.high) for one in test.outputs)
+
+
 class _BinTables:
     """Soft bin -> hard bin as the program of each site knows it, from ``loadTest`` and the ``sethbin`` that it heard.
 
@@ -190,5 +212,15 @@ RECORD_ORACLES = (
         "Soft bin, hard bin, PART_FLG and NUM_TEST follow from the device's tests and the lot's bin table.",
         cases(_parts, held="{count} devices have the flag and bins of their tests", unknown="no device was tested"),
         "a result with a PRR",
+    ),
+    Oracle(
+        "equal failures get equal bins",
+        "Two devices that failed the same outputs against the same limits are in the same soft bin.",
+        cases(
+            _equal_failures,
+            held="{count} failed devices are in the soft bin of those that failed alike",
+            unknown="no device failed",
+        ),
+        "a failed device",
     ),
 )
