@@ -16,6 +16,7 @@ from drycell.runtime.protocol import specification as spec
 from drycell.sim.broker.embedded import EmbeddedBroker
 from drycell.sim.cell.control import Control
 from drycell.sim.cell.handler import Handler
+from drycell.sim.cell.lot import Lot
 from drycell.sim.cell.master import Master
 from drycell.sim.cell.master_specification import SpecificationMaster
 from drycell.sim.cell.modelled_program import ModelledProgram
@@ -31,6 +32,7 @@ from drycell.sim.cell.touchdown import Touchdown
 from drycell.sim.kernel import ns
 
 Json = dict[str, Any]
+Values = Mapping[str, tuple[float, ...]]
 Patch = pytest.MonkeyPatch
 KILL = {"kill": {"site": 0}}
 BAD = {"size": 12, "defects": "60%"}
@@ -128,6 +130,48 @@ def remembering(*, shared: bool, when: Callable[[int], bool]) -> Callable[[Patch
         wrap(patch, ModelledSequencer, "_measure", make)
 
     return install
+
+
+def measures(change: Callable[[Values, Values], Values]) -> Callable[[Patch], None]:
+    """The values of each test are others; ``change`` gets them and those of the device before on the site."""
+
+    def install(patch: Patch) -> None:
+        last: dict[tuple[str, str], Values] = {}
+
+        def make(measure: Callable[..., Any]) -> Callable[..., Any]:
+            def changed(program: ModelledSequencer, test: Any, inputs: Any) -> Any:
+                values = yield from measure(program, test, inputs)
+                old = last.get((program._site, test.instance), values)
+                last[program._site, test.instance] = values
+                return change(values, old)
+
+            return changed
+
+        wrap(patch, ModelledSequencer, "_measure", make)
+
+    return install
+
+
+def calibrated(values: Values, *, gain: float = 1.002) -> Values:
+    return {name: tuple(gain * value for value in entries) for name, entries in values.items()}
+
+
+def calibrated_sometimes_late(values: Values, old: Values) -> Values:
+    """Late after a device that draws much current."""
+    return calibrated(old if old.get("iq_1.iq", (0.0,))[0] > 59.0 else values)
+
+
+def calibrated_and_too_good(values: Values, old: Values) -> Values:
+    """A current above 80 uA is taken for 79 uA."""
+    return calibrated(
+        {name: tuple(min(v, 79.0) if name == "iq_1.iq" else v for v in entries) for name, entries in values.items()}
+    )
+
+
+def other_bin_on_site_1(number: int, data: list[Json]) -> list[Json] | None:
+    """A device with a wrong voltage is in the bin of devices that draw too much current."""
+    wrong = data[-1]["SITE_NUM"] == 1 and data[-1]["SOFT_BIN"] == 12
+    return [*data[:-1], {**data[-1], "SOFT_BIN": 13, "HARD_BIN": 4}] if wrong else None
 
 
 # programs ----------------------------------------------------------------------------------------------------------
@@ -395,6 +439,11 @@ def sorts(how: Callable[[list[Json]], list[Json]]) -> Callable[[Patch], None]:
     return install
 
 
+def forgets_failed_touchdowns(patch: Patch) -> None:
+    patch.setattr(Lot, "put_back", lambda self, touch: None)
+    patch.setattr(Lot, "done", property(lambda self: not self.touches))
+
+
 # peripherals, broker, files ----------------------------------------------------------------------------------------
 
 
@@ -563,6 +612,12 @@ MUTANTS = {
     "handler loses a device": Mutant(
         "the handler drops one device instead of sorting it", "lot completes", sorts(lambda told: told[1:])
     ),
+    "handler forgets a failed touchdown": Mutant(
+        "the handler does not test the devices of a failed touchdown again",
+        "no device is lost",
+        forgets_failed_touchdowns,
+        {"cell": RESET, "timeline": [{"when": {"touchdown": 2}, "do": KILL}]},
+    ),
     "handler sorts twice": Mutant(
         "the handler counts a device twice",
         "touchdowns end in bins or a soft error",
@@ -619,6 +674,24 @@ MUTANTS = {
         "a site reports the voltage of its neighbour",
         "values are of this device",
         remembering(shared=True, when=lambda count: count == 6),
+    ),
+    "program calibrates values of the device before": Mutant(
+        "a program corrects its readings, and some of them are those of the device before",
+        "values fit the true device",
+        measures(calibrated_sometimes_late),
+        {"devices": {"size": 30}},
+    ),
+    "program calibrates bad values away": Mutant(
+        "a program corrects its readings and takes too high ones for good ones",
+        "true failures are failed",
+        measures(calibrated_and_too_good),
+        {"devices": {"size": 30, "defects": "60%"}},
+    ),
+    "program bins equal failures differently": Mutant(
+        "the program of one site takes another soft bin",
+        "equal failures get equal bins",
+        results(other_bin_on_site_1),
+        {"devices": {"size": 20, "defects": "60%"}},
     ),
     "master forgets options": Mutant(
         "the master sends default options", "options go out with next", forgets_options, {"timeline": [STOP]}

@@ -76,7 +76,7 @@ def _trigger_one_late(self: ModelledSequencer, options: Options) -> Options:
 
 def _latched_stop(self: ModelledSequencer, options: Options) -> Options:
     latched = getattr(self, "_latched", False) or options.stop_on_fail
-    self._latched = latched  # type: ignore[attr-defined]
+    self._latched = latched
     return replace(options, stop_on_fail=latched)
 
 
@@ -86,7 +86,7 @@ def _trigger_only_once(trigger: Method) -> Method:
         if not done or not verdict.failed:
             trigger(self, options, index, verdict)
         if verdict.failed:
-            self._triggered = self._part  # type: ignore[attr-defined]
+            self._triggered = self._part
 
     return changed
 
@@ -148,7 +148,7 @@ def _site_by_place(self: ModelledSequencer, data: list[Json]) -> list[Json]:
 def _old_part_after_empty_touchdown(self: ModelledSequencer, data: list[Json]) -> list[Json]:
     """The part id of the first device stays when the touchdown has one device only."""
     first = getattr(self, "_first_part", data[-1]["PART_ID"])
-    self._first_part = first  # type: ignore[attr-defined]
+    self._first_part = first
     return _prr(data, PART_ID=first) if len(self._job_data["sites_info"]) == 1 else data
 
 
@@ -176,7 +176,7 @@ def _remembers(when: Callable[[ModelledSequencer], bool], test: str) -> Callable
             if measured.instance != test:
                 return values
             kept = getattr(self, "_kept", None)
-            self._kept = values  # type: ignore[attr-defined]
+            self._kept = values
             return kept if kept is not None and when(self) else values
 
         return changed
@@ -234,7 +234,7 @@ def _no_will_above_first_site(connect: Method) -> Method:
             def connect(*args: Any, **kwargs: Any) -> Any:
                 return broker.connect(*args, **{**kwargs, "will": None})
 
-        self._broker = Willless  # type: ignore[assignment]
+        self._broker = Willless
         try:
             connect(self)
         finally:
@@ -257,7 +257,7 @@ def _sends_again(connected: Method) -> Method:
 
 def _keep_last_result(self: ModelledSequencer, kind: str, message: Json) -> None:
     if kind == "testresult":
-        self._last_result = message  # type: ignore[attr-defined]
+        self._last_result = message
 
 
 def _double_result_after_reconnect(patch: Patch) -> None:
@@ -327,7 +327,7 @@ def _options_one_late(send: Method) -> Method:
         now = self.options
         self.options = getattr(self, "_options_before", now)
         send(self)
-        self.options = self._options_before = now  # type: ignore[attr-defined]
+        self.options = self._options_before = now
 
     return changed
 
@@ -405,7 +405,7 @@ def _old_results_count(following: Method) -> Method:
         following(self, payload)
         if getattr(self, "_was_failed", False) and not old.all_results:
             self._touchdown.results = dict(old.results)
-        self._was_failed = False  # type: ignore[attr-defined]
+        self._was_failed = False
 
     return changed
 
@@ -415,7 +415,7 @@ def _keeps_touchdown_on_reset(patch: Patch) -> None:
         old = self._touchdown
         reset(self)
         self._touchdown = old
-        self._was_failed = True  # type: ignore[attr-defined]
+        self._was_failed = True
 
     def load(self: Master, payload: Json) -> None:
         old = self._touchdown
@@ -440,16 +440,16 @@ def _caches_answers(request: Method) -> Method:
     def changed(self: PeripheralRelay, wanted: Json) -> None:
         if getattr(self, "_last_wanted", None) == wanted and getattr(self, "_last_answer", None) is not None:
             self._open = wanted
-            self._finish(self._last_answer)  # type: ignore[attr-defined]
+            self._finish(self._last_answer)
             return
-        self._last_wanted = wanted  # type: ignore[attr-defined]
+        self._last_wanted = wanted
         request(self, wanted)
 
     return changed
 
 
 def _remember_answer(self: PeripheralRelay, answer: bytes | Json) -> None:
-    self._last_answer = answer  # type: ignore[attr-defined]
+    self._last_answer = answer
 
 
 def _memory_of_answers(patch: Patch) -> None:
@@ -481,7 +481,7 @@ def _answers_after_absence(start: Method) -> Method:
 
 
 def _away(self: TestCellController) -> None:
-    self._was_away = True  # type: ignore[attr-defined]
+    self._was_away = True
 
 
 def _answers_after_absence_patch(patch: Patch) -> None:
@@ -497,7 +497,7 @@ def _kills_once(kill: Method) -> Method:
 
     def changed(self: Control) -> None:
         kills = getattr(self, "_kills", 0)
-        self._kills = kills + 1  # type: ignore[attr-defined]
+        self._kills = kills + 1
         if kills == 0:
             kill(self)
 
@@ -572,7 +572,7 @@ def _names_old_parts(send: Method) -> Method:
 
 
 def _note_error(self: Handler, state: str, message: str) -> None:
-    self._had_error = getattr(self, "_had_error", False) or state == "error"  # type: ignore[attr-defined]
+    self._had_error = getattr(self, "_had_error", False) or state == "error"
 
 
 def _wrong_parts_after_error(patch: Patch) -> None:
@@ -618,7 +618,7 @@ def _skips_result_after_wafer(result: Method) -> Method:
     """The first result on a further wafer is lost."""
 
     def changed(self: StdfFile, site: str, records: list[Json]) -> None:
-        last, self._wafer_before = getattr(self, "_wafer_before", None), self._wafer  # type: ignore[attr-defined]
+        last, self._wafer_before = getattr(self, "_wafer_before", None), self._wafer
         if last is not None and last != self._wafer:
             return
         result(self, site, records)
@@ -646,7 +646,7 @@ def _drops_retested(touchdown: Method) -> Method:
         part = json.dumps(records[-1].get("PART_ID"))
         if part in known:
             return None
-        self._known_parts = known | {part}  # type: ignore[attr-defined]
+        self._known_parts = known | {part}
         return touchdown(self, records)
 
     return changed
