@@ -141,7 +141,7 @@ def _write(path: Path, figures: Figures) -> None:
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.quality.search", description="How good the search is.")
     parser.add_argument("mutants", nargs="*", metavar="MUTANT", default=list(MUTANTS), help="which; all")
-    parser.add_argument("--runs", type=int, default=RUNS, help="the most for one mutant (%(default)s)")
+    parser.add_argument("--runs", type=int, default=RUNS, help="the most for one mutant, 0: hunt none (%(default)s)")
     parser.add_argument("--clean", type=int, default=CLEAN, help="runs without a mutant (%(default)s)")
     parser.add_argument("--from", dest="first", type=int, default=1, help="number of the first clean run (1)")
     parser.add_argument("--seed", type=int, default=SEED, help="(%(default)s)")
@@ -158,13 +158,13 @@ def main(words: Sequence[str] | None = None) -> int:
     """The command."""
     given = _arguments(words)
     figures = measure(
-        given.mutants,
+        given.mutants if given.runs else (),
         seed=given.seed,
         most_runs=given.runs,
         first=given.first,
         clean=given.clean,
         jobs=given.jobs,
-        talk=Console(stderr=True),
+        talk=Console(stderr=True, soft_wrap=True),
     )
     _write(given.out, figures)
     out = Console()
