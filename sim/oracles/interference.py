@@ -5,6 +5,7 @@ Rules
   event with the same ``step``, and the ``topic`` when it strikes a message.
 - A fault that chooses messages or answers (it has ``nth``) concerns nobody before it strikes.
 - A fault concerns the site that it names and the one in whose name it speaks (``as``); without any, the whole cell.
+  A message that all sites hear concerns all of them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -63,7 +64,10 @@ def strikes(events: Iterable[Event]) -> Sequence[Strike]:
 
 
 def _sites(event: Event, origin: Event) -> frozenset[str]:
-    named = {site_of(str(event.fields.get("topic", "")))} - {""}
+    topic = str(event.fields.get("topic", ""))
+    named = {site_of(topic)} - {""}
+    if event.kind == "effect" and topic and not named:
+        return frozenset({WHOLE_CELL})
     for key in ("site", "as"):
         for source in (event, origin):
             if isinstance(source.fields.get(key), int | str):

@@ -128,8 +128,9 @@ def _bin_agrees(touchdown: Touchdown, event: Event, told: dict[tuple[str, str], 
 
 
 def _none_lost(facts: Facts) -> Iterator[Case]:
-    """A lot is unloaded when every device of it has a bin, whatever happened before."""
+    """A lot is unloaded when every device of it has a bin, or the handler has said why it could not sort one."""
     binned: dict[str, set[object]] = {}
+    problem = next((event.seq for event in facts.of_kind("problem") if event.actor == "handler"), facts.end_seq)
     for event in facts.of_kind("sorted", "lot"):
         lot = str(event.fields["lot"])
         if event.kind == "sorted":
@@ -137,7 +138,7 @@ def _none_lost(facts: Facts) -> Iterator[Case]:
             continue
         count, size = len(binned.get(lot, ())), event.fields["devices"]
         text = f"the handler finished the lot although only {count} of its {size} devices had been sorted"
-        yield Breach(text, event) if count < size else None
+        yield Breach(text, event) if count < size and event.seq < problem else None
 
 
 def _sorted_once(facts: Facts) -> Iterator[Case]:
@@ -209,10 +210,8 @@ LOT_ORACLES = (
     ),
     Oracle(
         "no device is lost",
-        "When the handler finishes a lot, every device of it was sorted, whatever happened on the way.",
-        cases(
-            _none_lost, held="{count} lots were finished with a bin for every device", unknown="no lot was finished"
-        ),
+        "When the handler finishes a lot, every device of it was sorted, or the handler has said what it cannot sort.",
+        cases(_none_lost, held="{count} lots were finished and no device forgotten", unknown="no lot was finished"),
         "the handler finished a lot",
     ),
     Oracle(

@@ -4,10 +4,8 @@
 """
 
 import json
-from io import StringIO
 
 import pytest
-from rich.console import Console
 
 from tests.quality import search
 from tests.quality.hunting import FEW_EVENTS, Hunt, alarms, hunt
