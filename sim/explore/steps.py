@@ -118,11 +118,13 @@ def _parameters(known: Known) -> Strategy:
 
 
 def _options(known: Known) -> Strategy:
-    on = st.sampled_from((True, True, True, False))
+    """Some of the one or two options that this scenario is about, so that what is set is also taken back."""
+    on = st.sampled_from((True, True, False))
     asked = st.fixed_dictionaries({"active": on, "value": st.integers(-1, known.tests)})
     flags = dict.fromkeys(Options.model_fields, on) | {"trigger_on_test": asked}
     names: Sequence[str] = tuple(flags)
-    some = st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)
+    few = st.shared(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True), key="options")
+    some = few.flatmap(lambda chosen: st.sampled_from([chosen, chosen[:1], chosen[-1:]]))
     return some.flatmap(lambda chosen: st.fixed_dictionaries({name: flags[name] for name in chosen})).map(
         lambda options: {"options": options}
     )

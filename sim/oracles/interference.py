@@ -20,7 +20,7 @@ ENDINGS = frozenset({"kill", "signal", "segfault", "exit", "out_of_memory", "tea
 """Faults that end a program and do nothing else: whatever is said in its name later is not their doing."""
 FILE_FAULTS = frozenset({"disk_full", "read_only_folder", "leftover_file"})
 """Faults that hinder the writing of the STDF file while they last."""
-STANDING = frozenset({"disk_full", "read_only_folder", "handler_jam", "tcc_gone"})
+STANDING = frozenset({"disk_full", "read_only_folder", "handler_jam", "slow_link", "tcc_gone"})
 """Faults that no reset removes: they last for their ``for`` seconds, or for good."""
 HARMLESS = frozenset({"operator_resets"})
 """Faults that are no fault at all for a cell that works: the operator presses reset."""

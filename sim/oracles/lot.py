@@ -37,8 +37,9 @@ def _soft_errors(facts: Facts) -> Iterator[Event]:
 
 
 def _one_result(facts: Facts) -> Iterator[Case]:
+    pressed = next((e.seq for e in facts.of_kind("operator") if e.fields.get("command") == "next"), facts.end_seq)
     for stray in facts.story.strays:
-        if not facts.fault_between(0, stray.event.seq, stray.site):
+        if stray.event.seq < pressed and not facts.fault_between(0, stray.event.seq, stray.site):
             yield Breach(f"site {stray.site} sent a result before any device touched it", stray.event)
     for touchdown in facts.story.touchdowns:
         for site in (*touchdown.parts, *(s for s in touchdown.results if s not in touchdown.parts)):
@@ -210,7 +211,7 @@ LOT_ORACLES = (
     ),
     Oracle(
         "no device is lost",
-        "When the handler finishes a lot, every device of it was sorted, or the handler has said what it cannot sort.",
+        "When the handler finishes a lot, it has sorted every device of it, or said which one it cannot sort.",
         cases(_none_lost, held="{count} lots were finished and no device forgotten", unknown="no lot was finished"),
         "the handler finished a lot",
     ),

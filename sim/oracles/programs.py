@@ -106,7 +106,7 @@ def _nothing_left(facts: Facts) -> Iterator[Case]:
     for event in facts.of_kind("launch", "exit", "connect", "disconnect", "lot"):
         site = event.actor.removeprefix("program")
         if event.kind == "launch":
-            yield _still_there(running.get(site), event, site)
+            yield None if _late_orphan(facts, event, site) else _still_there(running.get(site), event, site)
             running[site] = event
         elif event.kind == "exit":
             running.pop(site, None)
@@ -119,6 +119,12 @@ def _nothing_left(facts: Facts) -> Iterator[Case]:
                 yield Breach(f"the program of site {site} still ran when the lot was unloaded", event, (launch,))
             yield None
     yield from _still_connected(facts, open_, start)
+
+
+def _late_orphan(facts: Facts, event: Event, site: str) -> bool:
+    """Whether the scenario may have parted this start from its control before it came about: nobody knows of it."""
+    struck = {strike.name for strike in facts.strikes if strike.concerns(site) and strike.event.seq < event.seq}
+    return {"orphan", "slow_start"} <= struck
 
 
 def _still_there(before: Event | None, event: Event, site: str) -> Case:
@@ -154,6 +160,8 @@ def _lost_are_announced(facts: Facts) -> Iterator[Case]:
         if event.fields.get("cause") == "disconnect" or not event.actor.startswith(programs):
             continue
         if not topic:
+            if facts.tampered(event.actor.removeprefix(programs), event.seq):
+                continue  # it may be another client under the same name
             yield Breach(f"the connection {event.actor} was lost, and its program had left no will", event)
             continue
         if topic in swallowed or any(_is_will(will, topic, event) for will in published):

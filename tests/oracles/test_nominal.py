@@ -61,6 +61,23 @@ SHAPES = {
         "cell": {"operator": RESET},
         "timeline": [{"when": {"part": 1}, "do": {"truncated": {"message": "program-command", "site": 1}}}],
     },
+    "an operator who is quicker than the handler": {"timeline": [{"at": "0.4s", "do": {"operator": "next"}}]},
+    "a link that stays slow after a reset": {
+        "cell": {"operator": RESET},
+        "timeline": [{"at": "0.5s", "do": {"slow_link": {"site": 0, "bytes_per_s": 1}}}],
+        "limits": {"virtual_s": 200},
+    },
+    "somebody else under the name of a program": {
+        "cell": {"operator": RESET},
+        "timeline": [{"when": {"part": 2}, "do": {"take_over": {"site": 1, "times": 2}}}],
+    },
+    "an orphan that starts late": {
+        "cell": {"operator": {"resets": 2, "reset_after_s": 20}},
+        "timeline": [
+            {"at": 0, "do": {"slow_start": {"site": 0, "by": "30s"}}},
+            {"at": "10s", "do": {"orphan": {"site": 0}}},
+        ],
+    },
     "a handler that names no part": {
         "cell": {"operator": RESET},
         "timeline": [{"when": {"part": 1}, "do": {"wrong_type": {"message": "handler-command"}}}],
@@ -107,6 +124,8 @@ SHAPES |= {
 CANNOT_BE_KEPT = {
     "a crash that nobody resets": {"lot completes"},
     "a silent peripheral": {"lot completes", "the cell comes back"},
+    "an operator who is quicker than the handler": {"lot completes"},
+    "a link that stays slow after a reset": {"lot completes"},
     "specification: a peripheral that answers too late": {"lot completes"},  # it does not answer to Teardown either
     "specification: a program that cannot start": {"lot completes", "programs end well"},
 }
