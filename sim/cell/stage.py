@@ -258,7 +258,7 @@ class StageLinks:
     def half_open(self, site: int) -> None:
         self._drop(site, silent=True)
 
-    def take_over(self, site: int, times: int) -> None:
+    def take_over(self, site: int, times: int, once_more: Callable[[], None]) -> None:
         left = times
 
         def connect() -> None:
@@ -269,7 +269,11 @@ class StageLinks:
 
         def again() -> None:
             if left > 0:
-                self._hands.later(1.0, connect)
+                self._hands.later(1.0, connect_again)
+
+        def connect_again() -> None:
+            once_more()
+            connect()
 
         clients: list[MemoryClient] = []
         connect()
@@ -360,13 +364,13 @@ class StageFiles:
             left -= allowed
             return allowed
 
-        self._refuse(full, for_s)
+        self._limit(full, for_s)
 
     def write_protect(self, for_s: float | None) -> None:
         def protected(_size: int) -> int:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-        self._refuse(protected, for_s)
+        self._limit(protected, for_s)
 
     def leave_behind(self, content: bytes) -> None:
         lot = self._hands.cell.handler.lot_name
@@ -376,10 +380,10 @@ class StageFiles:
         else:
             path.write_bytes(content)
 
-    def _refuse(self, refuse: Callable[[int], int], for_s: float | None) -> None:
-        before, self._stdf.refuse = self._stdf.refuse, refuse
+    def _limit(self, limit: Callable[[int], int], for_s: float | None) -> None:
+        self._stdf.limits.append(limit)
         if for_s is not None:
-            self._hands.later(for_s, lambda: setattr(self._stdf, "refuse", before))
+            self._hands.later(for_s, lambda: self._stdf.limits.remove(limit))
 
 
 class LotDevices:

@@ -30,8 +30,8 @@ class StdfFile:
         self._summaries: dict[str, list[Json]] = {}
         self._wafer: int | None = None
         self._written = 0
-        self.refuse: Callable[[int], int] = lambda size: size
-        """A fault's seam: how many of so many bytes can be written just now; raises OSError as the system would."""
+        self.limits: list[Callable[[int], int]] = []
+        """Faults' seam: how many of so many bytes can be written just now; they raise OSError as the system would."""
         self.path: Path | None = None
         kernel.journal.watch(self._watch)
 
@@ -40,21 +40,24 @@ class StdfFile:
         return self._run_dir / f"{re.sub(r'[^A-Za-z0-9._-]', '_', lot)}.stdf"
 
     def open(self, job: Job) -> None:
-        """A lot is loaded. Raises ValueError in one sentence when its file cannot be made."""
+        """A lot is loaded. Raises ValueError in one sentence when its file cannot be made; none is left then."""
         self._summaries = {}
         if self._writer is not None and not self._writer.finished and self._lot == job.lot:
             return
         self.close()
         self._lot = job.lot
-        self._writer = None
+        self._writer = self.path = None
         self._written = 0
+        path = self.path_of(job.lot)
         try:
-            self.refuse(0)
-            self.path = self.path_of(job.lot)
-            self._file = self.path.open("wb", buffering=0)
+            self._writable(0)
+            self._file = path.open("wb", buffering=0)
             self._writer = self._writer_of(job)
+            self.path = path
         except OSError as error:
-            self.close()
+            if self._file is not None:
+                self.close()
+                path.unlink()
             raise ValueError(f"the STDF file of lot {job.lot} cannot be made: {error.strerror}") from None
 
     def _writer_of(self, job: Job) -> LotWriter:
@@ -75,13 +78,17 @@ class StdfFile:
         left = memoryview(data)
         try:
             while left:
-                allowed = self.refuse(len(left))
-                left = left[self._file.write(left[:allowed]) :]
+                left = left[self._file.write(left[: self._writable(len(left))]) :]
         except OSError:
             self._file.truncate(self._written)
             self._file.seek(self._written)
             raise
         self._written += len(data)
+
+    def _writable(self, size: int) -> int:
+        for limit in self.limits:
+            size = limit(size)
+        return size
 
     def result(self, site: str, records: list[Json]) -> None:
         """One device's records. Raises ValueError in one sentence when they are no STDF."""

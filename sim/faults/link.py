@@ -135,7 +135,7 @@ class TakeOver(_SiteLink):
 
     def inject(self, stage: Stage) -> None:
         """Connect."""
-        stage.links.take_over(self.site, self.times)
+        stage.links.take_over(self.site, self.times, lambda: stage.note(site=self.site))
 
 
 class BrokerOutage(Fault):

@@ -69,8 +69,9 @@ class Links(Protocol):
     def half_open(self, site: int) -> None:
         """Nothing passes any more, and neither end is told."""
 
-    def take_over(self, site: int, times: int) -> None:
-        """A stranger connects with the program's client id, again whenever it is thrown out, ``times`` in all."""
+    def take_over(self, site: int, times: int, once_more: Callable[[], None]) -> None:
+        """A stranger connects with the program's client id, again whenever it is thrown out, ``times`` in all;
+        ``once_more`` is called before each time but the first."""
 
     def outage(self, for_s: float) -> None:
         """The broker is gone for ``for_s`` seconds, then starts again with nothing in its memory."""

@@ -2,7 +2,8 @@
 
 Rules (semi-ate, section 8): all sites that still test ask for the same, then the master asks the peripheral once; its
 answer, or ``Timeout`` after ``peripheral_s``, goes to the programs once; only then may the next request follow. The
-master's own ``Teardown`` is judged elsewhere.
+master's own ``Teardown`` is judged elsewhere. What the scenario held back may come at any later time, so after that
+nothing is judged any more.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,7 +35,12 @@ def _once(facts: Facts) -> Iterator[Case]:
     touchdowns = iter([*facts.story.touchdowns, None])
     touchdown, following = None, next(touchdowns)
     open_ = _Exchange()
-    for heard in facts.heard(*_PLACES):
+    messages = facts.heard(*_PLACES)
+    topics = {heard.topic for heard in messages}
+    struck = next((strike.event.seq for strike in facts.strikes if strike.topic in topics), facts.end_seq)
+    for heard in messages:
+        if heard.event.seq > struck:
+            return
         while following is not None and following.event.seq < heard.event.seq:
             if touchdown is not None:
                 yield from _left_over(facts, touchdown, open_)

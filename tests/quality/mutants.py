@@ -632,7 +632,7 @@ def _leaves_partial(write: Method) -> Method:
     def changed(self: StdfFile, data: bytes) -> None:
         left = memoryview(data)
         while left:
-            left = left[self._file.write(left[: self.refuse(len(left))]) :]
+            left = left[self._file.write(left[: self._writable(len(left))]) :]
         self._written += len(data)
 
     return changed
