@@ -75,6 +75,25 @@ def test_a_read_only_folder_is_refused_at_load_and_not_after_the_first_touchdown
     assert flight.kinds("contact") == []
 
 
+@pytest.mark.parametrize("left_bytes", [0, 10])
+def test_a_disk_that_is_full_before_the_lot_leaves_no_stump_of_a_file(fly, left_bytes):
+    flight = fly({"at": 0, "do": {"disk_full": left_bytes}}, cell={"operator": {"resets": 0}})
+    assert flight.softerrors() == ["the STDF file of lot 306426.001 cannot be made: No space left on device"]
+    assert flight.result.stdf_path is None
+
+
+def test_a_folder_that_two_faults_protect_can_be_written_when_both_are_over(fly):
+    protect = {"read_only_folder": "1s"}
+    flight = fly({"at": "0.3s", "do": protect}, {"at": "0.5s", "do": protect})
+    assert "Read-only file system" in flight.softerrors()[0]
+    assert flight.result.parts == 6
+
+
+def test_each_time_a_stranger_takes_over_is_noted(fly):
+    flight = fly({"at": "0.5s", "do": {"take_over": 0, "times": 3}})
+    assert flight.kinds("effect")[:1] == [{"fault": "take_over", "step": 1, "site": 0}]
+
+
 def test_a_handler_that_jams_moves_on_when_it_is_free(fly):
     flight = fly({"when": {"touchdown": 2}, "do": {"handler_jam": "3s"}})
     at = [event.t_ns / 1e9 for event in flight.events if event.kind == "contact"]
