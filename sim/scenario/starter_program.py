@@ -1,4 +1,4 @@
-"""regulator: a voltage regulator in two tests.
+"""regulator: a test program with two tests, for an LDO.
 
 Simulated:   drycell run regulator.yaml --rung model
 On a bench:  DRYCELL_METER=192.168.0.5:5025 python regulator.py --device_id CELL --site_id 0 --broker_host HOST

@@ -81,6 +81,8 @@ def test_a_port_that_is_taken_is_refused_with_another(tmp_path):
 def test_a_debug_port_that_a_program_opens_to_the_world_is_open_on_loopback_only(world):
     text = """
         import socket
+        bound = socket.socket()
+        bound.bind(("", 0))
         door = socket.create_server(("0.0.0.0", 0))
         print(door.getsockname()[0])
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.runtime.stdf.compare import compare
 from drycell.sim.cli import main
 
@@ -22,11 +23,16 @@ def call(*words: str) -> int:
 
 
 @pytest.mark.row("SEQ-49")
-def test_the_new_program_passes_at_once_on_both_rungs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_new_program_passes_at_once_on_both_rungs(
+    here: Path, capsys: pytest.CaptureFixture[str], dialect: str
+) -> None:
     assert call("program", "new", "my_ldo") == 0
     files = []
     for rung in ("model", "process"):
-        assert call("run", "my_ldo.yaml", "--rung", rung, "--json") == 0, capsys.readouterr().err
+        assert call("run", "my_ldo.yaml", "--rung", rung, "--dialect", dialect, "--json") == 0, (
+            capsys.readouterr().err
+        )
         told = json.loads(capsys.readouterr().out)
         assert (told["verdict"], told["parts"], told["rung"]) == ("holds", 20, rung)
         files.append(Path(told["stdf_path"]))

@@ -36,11 +36,12 @@ def refused(address: Any) -> OSError:
 class Socket(_socket.socket):
     """A socket whose blocking calls are waits of the scheduler."""
 
-    __slots__ = ("_v_peer", "_v_timeout")
+    __slots__ = ("_v_peer", "_v_timeout", "_v_wish")
 
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: Any = None) -> None:
         super().__init__(family, type, proto, fileno)
         self._v_peer: Any = None
+        self._v_wish = ""
         self._v_timeout: float | None = _socket.getdefaulttimeout()
         if self.type & _socket.SOCK_NONBLOCK:
             self._v_timeout = 0.0
@@ -161,13 +162,19 @@ class Socket(_socket.socket):
         """Never on a public address: what a program opens for others, a debug port perhaps, is open on loopback."""
         home = _LOOPBACK.get(self.family)
         if home is not None and str(address[0]) not in _HOMES:
-            said = ":".join(map(str, address[:2]))
-            links.report("outside", f"a port was to be opened at {said}; it is open on loopback only")
+            self._v_wish = ":".join(map(str, address[:2]))
+            if self.type & 15 != _socket.SOCK_STREAM:
+                self._report_wish()
             address = (home, *address[1:])
         super().bind(address)
 
+    def _report_wish(self) -> None:
+        if self._v_wish:
+            links.report("outside", f"a port was to be opened at {self._v_wish}; it is open on loopback only")
+
     def listen(self, *args: int) -> None:
         super().listen(*args)
+        self._report_wish()  # a socket that is bound and then connected opens nothing
         if self.family in _INET:
             links.listeners[self.fileno()] = super().getsockname()[1]
 
