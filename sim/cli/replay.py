@@ -37,7 +37,7 @@ def replay(arguments: argparse.Namespace) -> int:
     recorded = spoken(recording, topics, until=arguments.until, logs=logs)
     replayed = spoken(again, topics, logs=logs)
     clients = _clients(arguments.clients or ("all" if source else "programs"), recorded, replayed)
-    alignment = align(recorded, replayed, clients, whole=arguments.until is None)
+    alignment = align(recorded, replayed, clients, whole=None if arguments.until is None else False)
     _tell(alignment, made, as_json=arguments.json)
     return 0 if alignment.equal else VIOLATED
 

@@ -29,6 +29,7 @@ _SAYS: Mapping[str, str] = {
     "handler-status": "handler",
     "control-status": "control",
 }
+_UNDER_WAY = ("connecting", "loading", "ready", "testing", "unloading")
 _LOG_TIME = re.compile(r"^([^|]*)\|[^|]*\|")
 
 
@@ -135,10 +136,14 @@ def align(
     replayed: Mapping[str, Sequence[Said]],
     clients: Collection[str],
     *,
-    whole: bool = True,
+    whole: bool | None = None,
 ) -> Alignment:
-    """Compare client by client. Where the recording has a gap, the replay may have said more; at its end, too, unless
-    it is ``whole``."""
+    """Compare client by client.
+
+    Where the recording has a gap, the replay may have said more; at its end, too, unless it is ``whole``: None for
+    what the master said last, which is another thing when the lot was done.
+    """
+    whole = _lot_was_done(recorded) if whole is None else whole
     partings: list[Parting] = []
     tolerated = 0
     for client in clients:
@@ -148,6 +153,12 @@ def align(
         partings += [parting] if parting else []
     partings.sort(key=lambda parting: parting.recorded.number if parting.recorded else 1 << 62)
     return Alignment(partings, {client: len(recorded.get(client, ())) for client in clients}, tolerated)
+
+
+def _lot_was_done(recorded: Mapping[str, Sequence[Said]]) -> bool:
+    """Whether the master was in the middle of nothing when the recording ended, as far as it was heard."""
+    states = [said.text for said in recorded.get("master", ()) if said.topic.endswith("/Master/status")]
+    return not states or not any(f'"state": "{state}"' in states[-1] for state in _UNDER_WAY)
 
 
 def _first_parting(

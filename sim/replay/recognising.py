@@ -104,6 +104,7 @@ class _Watcher:
         self._failed_ns: int | None = None
         self._master_gone_ns: int | None = None
         self._gone_where: Json = {}
+        self._ready_ns: int | None = None
         self._sites: dict[int, None] = {}
         self._said_sites: set[int] = set()
         self._told = False
@@ -146,6 +147,7 @@ class _Watcher:
                 scene.deeds.clear()
                 self._anchors = Anchors(self._topics)
             scene.lot = name
+            scene.part_type = str((content.get("payload") or {}).get("devicetype") or "") or None
             return True
         if name != scene.lot:
             scene.remark(f"lot {name} was loaded, too; import it with --lot {name}")
@@ -206,6 +208,9 @@ class _Watcher:
         if self._answered_ns is not None:
             pause_ns, self._answered_ns = t_ns - self._answered_ns, None
             scene.index_ns.append(pause_ns)
+        elif self._ready_ns is not None:
+            scene.first_index_ns.append(t_ns - self._ready_ns)
+        self._ready_ns = None
         scene.touchdowns.append(Touchdown(t_ns, contacts, first_of_load=self._first_of_load))
         self._first_of_load = False
 
@@ -280,7 +285,9 @@ class _Watcher:
     def _master_status(self, entry: Entry, site: str, content: Json) -> None:
         state, before = state_in(content), self._master
         self._master = state
-        if state == "softerror" and before != "softerror":
+        if state == "ready":
+            self._ready_ns = entry.t_ns
+        elif state == "softerror" and before != "softerror":
             self._failed_ns = entry.t_ns
             self._answered_ns = None
         elif state == "crash":
@@ -408,8 +415,9 @@ def _add_records(scene: Scene, records: Iterable[Json]) -> None:
     """Results from an STDF file: for contacts whose result was not heard, or as the only touchdowns."""
     records = list(records)
     for record in records:
-        if record["type"] == "MIR" and scene.lot is None:
-            scene.lot = record.get("LOT_ID") or None
+        if record["type"] == "MIR":
+            scene.lot = scene.lot or record.get("LOT_ID") or None
+            scene.part_type = record.get("PART_TYP") or scene.part_type
     touchdowns = touchdowns_of_records(records)
     if not scene.touchdowns:
         for parts in touchdowns:

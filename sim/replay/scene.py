@@ -58,7 +58,11 @@ class Service:
 
 @dataclass(slots=True)
 class Scene:
-    """A cell and one lot in it. ``measured``: times were taken from a clock on the wall, not from a simulation."""
+    """A cell and one lot in it.
+
+    ``measured``: times were taken from a clock on the wall, not from a simulation. ``index_ns``: from each answer of
+    the master to the next contact; ``first_index_ns``: from ready to the first contact of each load.
+    """
 
     device: str
     handler: str = "handler"
@@ -66,6 +70,7 @@ class Scene:
     sites: list[int] = field(default_factory=list)
     layout: dict[int, tuple[int, int]] = field(default_factory=dict)
     lot: str | None = None
+    part_type: str | None = None
     script: str | None = None
     loglevel: int | None = None
     touchdowns: list[Touchdown] = field(default_factory=list)
@@ -73,6 +78,7 @@ class Scene:
     services: dict[str, Service] = field(default_factory=dict)
     instruments: list[str] = field(default_factory=list)
     index_ns: list[int] = field(default_factory=list)
+    first_index_ns: list[int] = field(default_factory=list)
     resets_after_ns: list[int] = field(default_factory=list)
     quirks: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)

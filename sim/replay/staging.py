@@ -98,7 +98,8 @@ def _same(scene: Scene) -> bool:
 
 
 def _index_s(scene: Scene) -> float:
-    return _s(median(scene.index_ns), measured=scene.measured) if scene.index_ns else _USUAL_INDEX_S
+    told_ns = scene.index_ns or scene.first_index_ns
+    return _s(median(told_ns), measured=scene.measured) if told_ns else _USUAL_INDEX_S
 
 
 def _peripheral(kind: str, service: Service, scene: Scene, notes: list[str]) -> Json:
@@ -127,7 +128,8 @@ def _program(scene: Scene, program: ProgramChoice, notes: list[str]) -> Json:
 
 def _devices(scene: Scene, rows: Sequence[Row], lot_file: str) -> Json:
     size = len({row.part for row in rows})
-    return {"lot": scene.lot or "unknown", "size": size, "model": "recorded", "file": lot_file}
+    part_type = {"part_type": scene.part_type} if scene.part_type else {}
+    return {"lot": scene.lot or "unknown", "size": size, "model": "recorded", **part_type, "file": lot_file}
 
 
 def _instruments(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Json:

@@ -295,6 +295,8 @@ class Devices(Section):
     """Share of devices with a gross defect."""
     spread: Mapping[Text, Share] = {}
     """Relative standard deviation of the devices' parameters, by name."""
+    part_type: Text | None = None
+    """PART_TYP of the STDF file; null: the name of the model."""
     file: Text | None = None
     """For model ``recorded``: CSV file of what each device answered, and which touchdown it was in."""
 

@@ -7,31 +7,18 @@ import pytest
 from drycell.sim.cell.run import run
 from drycell.sim.errors import DrycellError
 from drycell.sim.replay import Entry, Gap, Recording, open_recording
-from drycell.sim.replay.alignment import align, spoken
 from drycell.sim.replay.answers import single, spelled
 from drycell.sim.replay.bringing import bring
 from drycell.sim.replay.lot_file import read_lot
 from drycell.sim.replay.recognising import recognise
-from drycell.sim.replay.stored import store
 from drycell.sim.scenario import load
 from tests.replay.real_cell import DEVICE, LOT, SITES
+from tests.replay.roundtrip import same_again
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "scenarios" / "demo"
 KEPT = Path(__file__).parent / "recordings"
 REAL, STDF = KEPT / "real_lot.recording.jsonl", KEPT / "real_lot.stdf"
-
-
-def same_again(scenario, folder):
-    """Run, record, import what was recorded, run that: the alignment of both."""
-    run(scenario, folder / "first")
-    recorded = folder / "kept.recording.jsonl"
-    store(open_recording(folder / "first"), recorded)
-    bring([recorded], folder / "again.yaml", definitions=DEMO, rung="model")
-    run(load(folder / "again.yaml"), folder / "second")
-    topics = scenario.cell.protocol.topics(scenario.cell.device_id, scenario.cell.handler.id)
-    left, right = (spoken(open_recording(path), topics) for path in (recorded, folder / "second"))
-    return align(left, right, sorted({*left, *right}))
 
 
 @pytest.mark.parametrize("name", ["clean_lot", "changing_options", "retest", "wafer"])
