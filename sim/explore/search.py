@@ -3,7 +3,8 @@
 Rules
 - Runs are judged in the order of their numbers, whoever flies them and whenever they land: the first run that shows
   a kind of violation is the same for every number of workers.
-- A new finding is on disk before anything else is done with it. Then a worker confirms and reduces it.
+- A new finding is on disk before anything else is done with it. Then a worker confirms and reduces it. While the
+  search goes on, at most half of the workers (but one) do so: programs that are slow to start would stop it else.
 - Whoever asks to stop gets the runs in the air back, and then the search ends; what was found is kept.
 """
 
@@ -73,7 +74,7 @@ class Search:
         self._jobs, self._pilot, self._watch, self._investigates = jobs, pilot, watch, investigates
         self._landed: dict[int, Landed] = {}
         self._to_reduce: list[Task] = []
-        self._next, self._judged, self._in_the_air = 1, 0, 0
+        self._next, self._judged, self._in_the_air, self._at_work = 1, 0, 0, 0
         self._stopping = False
 
     def stop(self) -> None:
@@ -112,9 +113,11 @@ class Search:
         return "time" if wall_s is not None and self.progress.wall_s >= wall_s else None
 
     def _hand_out(self, crew: Crew, over: End | None, runs: int | None) -> None:
+        reducers = max(1, self._jobs // 2 if over is None else self._jobs)
         while crew.free() and not self._stopping:
-            if self._to_reduce:
+            if self._to_reduce and self._at_work < reducers:
                 crew.take_on(self._to_reduce.pop(0), None)
+                self._at_work += 1
             elif over is None and (runs is None or self._next <= runs) and self._schedule.ready(self._next):
                 dna = self._schedule.genome(self._next)
                 crew.take_on({"number": self._next, "dna": dna.hex()}, RUN_LIMIT_S)
@@ -128,6 +131,7 @@ class Search:
     def _take(self, done: Done) -> None:
         self._in_the_air -= 1
         if "reduce" in done.task:
+            self._at_work -= 1
             self.progress.reducing -= 1
             trouble = done.trouble or (done.answer or {}).get("trouble", "")
             self.progress.troubles += [trouble] if trouble else []

@@ -1,18 +1,20 @@
 """The ``cell`` fixture: flies scenarios, keeps the last run of a failed test, and asks in the words of the oracles."""
 
+import os
+import shlex
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 from drycell.sim.errors import DrycellError
+from drycell.sim.explore.findings import Finding, FindingStore
 from drycell.sim.explore.flight import Flight, Violation, fly
 from drycell.sim.kernel import Event
 from drycell.sim.oracles import ORACLES
-from drycell.sim.report import collect, write_report
-from drycell.sim.report.again import command
+from drycell.sim.report import write_report
 from drycell.sim.runs import Run, RunStore
 from drycell.sim.scenario import Scenario, load, with_overrides
 from drycell.sim.suggest import did_you_mean
@@ -53,17 +55,20 @@ class Flown:
 
     def assert_holds(self, *oracles: str) -> None:
         """Each of these promises was put to the test and kept."""
+        __tracebackhide__ = True
         for oracle in oracles:
             verdict = self.verdict(oracle)
             assert verdict == "holds", _sentence(self, oracle, verdict)
 
     def assert_nothing_violated(self, *, but: Collection[str] = ()) -> None:
         """No promise was broken, save those in ``but``."""
+        __tracebackhide__ = True
         wrong = [violation for violation in self.violations if violation.oracle not in but]
         assert not wrong, _listed(wrong)
 
     def assert_no_findings(self) -> None:
         """No promise was broken that is not the scenario's own doing (docs/explore.md)."""
+        __tracebackhide__ = True
         assert not self.flight.findings, _listed(self.flight.findings)
 
 
@@ -88,7 +93,7 @@ class Wishes:
     rung: str | None = None
     seed: int | None = None
     replay: Scenario | None = None
-    store: Path = Path(".drycell") / "runs"
+    store: Path = Path(".drycell")
 
 
 class CellUnderTest:
@@ -126,18 +131,20 @@ class CellUnderTest:
         self._last = flight, folder
         return Flown(flight)
 
-    def keep(self) -> tuple[str, int] | None:
-        """Move the last run into the store and write its report; returns the footer and the seed, None for no run."""
+    def keep(self, test: str) -> tuple[str, int] | None:
+        """Put the last run of ``test`` and what it found into the store; returns a footer and the seed, None for no run."""
         if self._last is None:
             return None
         flight, folder = self._last
-        run = RunStore(self._wishes.store).new(flight.scenario, None)
+        run = RunStore(self._wishes.store / "runs").new(flight.scenario, None)
         shutil.copytree(folder / "run", run.path, dirs_exist_ok=True)
         if flight.result is None:
             run.fail(flight.violations[0].text)
-            return _footer(flight, run, None), flight.scenario.seed
-        run.finish(flight.result)
-        return _footer(flight, run, write_report(run, None)), flight.scenario.seed
+        else:
+            run.finish(flight.result)
+        store = FindingStore(self._wishes.store / "findings")
+        findings = [store.add(flight.scenario, found, where=test) for found in flight.findings]
+        return "\n".join(_footer(test, flight, run, findings)), flight.scenario.seed
 
     def _scenario(self, given: Scenario | str | Path | None, overrides: Mapping[str, Any]) -> Scenario:
         wishes = self._wishes
@@ -164,7 +171,14 @@ def scenario_of(path: Path) -> Scenario:
     return load(path)
 
 
-def _footer(flight: Flight, run: Run, report: Path | None) -> str:
-    lines = [f"{violation.oracle}: {violation.text}" for violation in flight.violations]
-    lines += [f"again:  {command(collect(run))}", f"        pytest ... --drycell-replay {run.path}"]
-    return "\n".join(lines + ([] if report is None else [f"report: {report}"]))
+def _footer(test: str, flight: Flight, run: Run, findings: Iterable[Finding]) -> Iterator[str]:
+    """What a person needs to go on, with paths as short as they can be."""
+    for violation in flight.violations:
+        yield f"{violation.oracle}: {violation.text}"
+    where = os.path.relpath(run.path)
+    yield f"again:  {shlex.join(['pytest', test, '--drycell-replay', where])}"
+    yield f"events: {shlex.join(['drycell', 'show', where])}"
+    if flight.result is not None:
+        yield f"report: {os.path.relpath(write_report(run, None))}"
+    for finding in findings:
+        yield f"reduce: {shlex.join(['drycell', 'findings', finding.name, '--again'])}"

@@ -314,3 +314,17 @@ def test_a_program_that_slept_alone_connects_and_ends_at_its_own_instant(world: 
     assert one.said == [(3_000_000_000, "late", "I am late"), (9_000_000_000, "late", "(end)")]
     assert one.lines("one")[0] == "6000000000"
     assert one.ended_at["one"] == 9_000_000_000
+
+
+def test_a_socket_that_nobody_holds_any_more_is_closed(world: Any, python: str) -> None:
+    text = """
+        import os, socket, time
+        link = socket.create_connection(("127.0.0.1", int(os.environ["PORT"])))
+        link.sendall(b"I am one\\n")
+        time.sleep(1)
+        link = None
+        time.sleep(1)
+    """
+    one = world(python=python)
+    one.run(lambda: one.program("one", text))
+    assert one.said == [(0, "one", "I am one"), (1_000_000_000, "one", "(end)")]

@@ -362,6 +362,7 @@ class Socket(_socket.socket):
 
     def __del__(self) -> None:
         fd = self.fileno()
+        super().__del__()  # type: ignore[misc]  # closes it, and warns as it always does
         if fd >= 0:
             links.released(fd)
 
