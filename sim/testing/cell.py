@@ -1,4 +1,4 @@
-"""The ``cell`` fixture: flies scenarios, keeps the last run of a failed test, and asks in the words of the oracles."""
+"""The ``cell`` fixture: flies scenarios, keeps the last run of a failed test, asks in the words of the oracles."""
 
 import os
 import shlex
@@ -132,7 +132,7 @@ class CellUnderTest:
         return Flown(flight)
 
     def keep(self, test: str) -> tuple[str, int] | None:
-        """Put the last run of ``test`` and what it found into the store; returns a footer and the seed, None for no run."""
+        """Put the last run of ``test`` and what it found into the store; returns footer and seed, None for no run."""
         if self._last is None:
             return None
         flight, folder = self._last
@@ -152,7 +152,9 @@ class CellUnderTest:
             return wishes.replay
         chosen = self._marked if given is None else load(Path(given)) if isinstance(given, str | Path) else given
         if chosen is None:
-            raise DrycellError("cell.run() needs a scenario; give one, or mark the test with @pytest.mark.drycell(FILE)")
+            raise DrycellError(
+                "cell.run() needs a scenario; name one, or mark the test with @pytest.mark.drycell(FILE)"
+            )
         asked = {"rung": wishes.rung, "seed": wishes.seed}
         changes = {**overrides, **{key: value for key, value in asked.items() if value is not None}}
         return with_overrides(chosen, **changes) if changes else chosen

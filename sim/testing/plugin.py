@@ -3,8 +3,9 @@
 Rules
 - Nothing of the simulator is loaded before a test asks for it.
 - Hypothesis is left alone unless an option of ours is given. Then a profile is in force that keeps the example
-  database where Hypothesis' own profile for CI has none, so that a cached ``.hypothesis`` folder repeats failures first.
-  Which lines of the simulator only failing runs pass explains nothing, and is left out: it takes as long as the rest.
+  database where Hypothesis' own profile for CI has none, so that a cached ``.hypothesis`` folder repeats failures
+  first. Which lines of the simulator only failing runs pass explains nothing, and is left out: it takes as long as
+  all the rest.
 - Under pytest-xdist each worker has its own cell; what the controller must know travels with the reports.
 """
 
@@ -32,8 +33,12 @@ _CELL = pytest.StashKey["CellUnderTest"]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Our options."""
     group = parser.getgroup("drycell", "simulated test cells")
-    group.addoption("--drycell-seed", metavar="N|last|random", help="seed of every run; last: that of the last failure")
-    group.addoption("--drycell-replay", metavar="PATH", help="fly this scenario, run or finding instead of all others")
+    group.addoption(
+        "--drycell-seed", metavar="N|last|random", help="seed of every run; last: that of the last failure"
+    )
+    group.addoption(
+        "--drycell-replay", metavar="PATH", help="fly this scenario, run or finding instead of all others"
+    )
     group.addoption("--drycell-rung", choices=("model", "process"), help="fly on this rung")
     group.addoption("--drycell-runs", metavar="N", type=int, help="how many scenarios a test with @given draws")
 
