@@ -40,7 +40,9 @@ class Plan:
         """All features that a run could have."""
         offered = kinds() if self.faults is None else self.faults
         chosen = [kind for kind in offered if kind not in self.without]
-        return frozenset(reachable(DIALECTS[self.base.cell.dialect], chosen, list(ORACLES)))
+        dialect = DIALECTS[self.base.cell.dialect]
+        promised = [name for name, oracle in ORACLES.items() if dialect.name in oracle.dialects]
+        return frozenset(reachable(dialect, chosen, promised))
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values."""
