@@ -147,6 +147,27 @@ def test_a_connection_holds_little_memory_whatever_is_sent() -> None:
         tracemalloc.stop()
 
 
+def test_a_client_that_asks_for_blocks_and_does_not_read_costs_one_answer() -> None:
+    async def story(kernel: Kernel, bench: Bench, servers: dict[str, MessageServer]) -> None:
+        server = servers["digitizer"]
+        async with Client(server) as client:
+            client.writer.write(b"ACQ:POIN 1000000;SRAT 1e8;:INIT\n")
+            assert await client.ask("*OPC?") == "1"
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(50):  # 2 MB each
+                client.writer.write(b"WAV:DATA?\n")
+            async with Client(server) as other:
+                for _ in range(50):
+                    assert await other.ask("WAV:FORM?") == "WORD"
+            assert tracemalloc.get_traced_memory()[0] - before < 8_000_000
+
+    tracemalloc.start()
+    try:
+        with_bench(story)
+    finally:
+        tracemalloc.stop()
+
+
 def test_an_answer_comes_after_the_latency_of_simulated_time() -> None:
     async def story(kernel: Kernel, bench: Bench, servers: dict[str, MessageServer]) -> None:
         async with Client(servers["dmm"]) as one, Client(servers["dmm"]) as two:
