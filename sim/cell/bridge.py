@@ -6,18 +6,16 @@ it, on the simulated clock; a connection that breaks takes its request with it.
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from drycell.sim.cell.listening import listening_socket
-from drycell.sim.cell.port import Port
-from drycell.sim.hooks import Tester
 from drycell.sim.inject.bridge import VERSION
 from drycell.sim.lockstep import private_folder
 
 LINE_LIMIT = 65_536
 CLIENT_LIMIT = 256
-LONGEST_S = 86_400
 BRIDGE = "DRYCELL_BRIDGE"
 Done = Callable[[Any], None]
 Failed = Callable[[BaseException], None]
@@ -39,88 +37,19 @@ class Calls(Protocol):
         """The program is gone."""
 
 
-class CallsToTester:
-    """What a program may call at the tester."""
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Objects of one kind: ``make(name, site)`` for ``names``, None: whatever they are called."""
 
-    def __init__(self, port: Port, tester: Tester, sites: int) -> None:
-        self._port = port
-        self._tester = tester
-        self._sites = sites
-        self._asking: int | None = None
-
-    def methods(self) -> list[str]:
-        """What may be called."""
-        return ["get_sites_count", "do_request", *self._plain]
-
-    def call(self, method: str, arguments: list[Any], done: Done, failed: Failed) -> None:
-        """Carry out a call; a request is answered when the site is released. Raises ValueError."""
-        if method == "get_sites_count":
-            done(self._sites)
-            return
-        if not arguments or not all(type(one) in (int, float) for one in arguments):
-            raise ValueError(f"{method} takes the number of a site")
-        site = int(arguments[0])
-        if method == "do_request":
-            self._request(site, float(arguments[1]) if len(arguments) > 1 else 0.0, done)
-        elif method in self._plain:
-            getattr(self._tester, self._plain[method])(site)
-            done(None)
-        else:
-            raise ValueError(f"a tester has no {method}")
-
-    _plain: Mapping[str, str] = {
-        "do_init_state": "reset",
-        "setup": "setup",
-        "teardown": "teardown",
-        "test_in_progress": "in_progress",
-        "test_done": "done",
-        "pulse_trigger_out": "pulse",
-    }
-
-    def _request(self, site: int, timeout_s: float, done: Done) -> None:
-        if not 0.0 <= timeout_s <= LONGEST_S:
-            raise ValueError(f"a timeout of {timeout_s:g} s is impossible; use 0 to {LONGEST_S}")
-
-        def timed_out() -> None:
-            self.close()
-            done(False)
-
-        timer = self._port.later(timeout_s, timed_out)
-
-        def released() -> None:
-            self._asking = None
-            timer.cancel()
-            done(True)
-
-        self._asking = site
-        try:
-            self._tester.request(site, released)
-        except ValueError:
-            self._asking = None
-            timer.cancel()
-            raise
-
-    def close(self) -> None:
-        """The program is gone: it asks no more."""
-        site, self._asking = self._asking, None
-        if site is not None:
-            self._tester.withdraw(site)
+    names: Collection[str] | None
+    make: Callable[[str, int], Calls]
 
 
 class Bridge:
-    """Serves objects on a free loopback port.
+    """Serves objects on a free loopback port; ``offers`` by kind."""
 
-    ``tester`` makes what a program may call at the tester, None without one; ``testers`` are the names that programs
-    use for it, empty for all. ``instruments``: name that programs use -> what makes such an object.
-    """
-
-    def __init__(
-        self,
-        tester: Callable[[], Calls] | None,
-        testers: tuple[str, ...],
-        instruments: Mapping[str, Callable[[], Calls]],
-    ) -> None:
-        self._tester, self._testers, self._instruments = tester, testers, instruments
+    def __init__(self, offers: Mapping[str, Offer]) -> None:
+        self._offers = offers
         self._server: asyncio.Server | None = None
         self.clients: set[_Client] = set()
         self.tcp_port = 0
@@ -140,24 +69,21 @@ class Bridge:
                 client.abort()
             await server.wait_closed()
 
-    def environment(self) -> dict[str, str]:
-        """What programs need to find it."""
-        settings = {
-            "address": f"127.0.0.1:{self.tcp_port}",
-            "testers": [] if self._tester is None else list(self._testers) or None,
-            "instruments": list(self._instruments),
-        }
+    def environment(self, site: int) -> dict[str, str]:
+        """What the program of ``site`` needs to find it."""
+        names = {kind: None if offer.names is None else list(offer.names) for kind, offer in self._offers.items()}
+        settings = {"address": f"127.0.0.1:{self.tcp_port}", "site": site, "names": names}
         return {BRIDGE: json.dumps(settings), "PYTHONPATH": str(private_folder())}
 
     def open(self, greeting: Mapping[str, Any]) -> Calls:
         """The object that a program wants. Raises ValueError for what there is not."""
         if greeting.get("bridge") != VERSION:
             raise ValueError(f"a bridge of version {greeting.get('bridge')!r} cannot be served; this is {VERSION}")
-        name = str(greeting.get("name"))
-        make = self._tester if greeting.get("kind") == "tester" else self._instruments.get(name)
-        if greeting.get("kind") not in ("tester", "instrument") or make is None:
-            raise ValueError(f"there is no {greeting.get('kind')} {name!r} here")
-        return make()
+        kind, name, site = str(greeting.get("kind")), str(greeting.get("name")), greeting.get("site")
+        offer = self._offers.get(kind)
+        if offer is None or (offer.names is not None and name not in offer.names) or type(site) is not int:
+            raise ValueError(f"there is no {kind} {name!r} for site {site!r} here")
+        return offer.make(name, site)
 
 
 class _Client(asyncio.Protocol):
@@ -204,14 +130,12 @@ class _Client(asyncio.Protocol):
                 raise ValueError("a question is a JSON object")
             if self._calls is None:
                 self._calls = self._bridge.open(question)
-                self._say({"value": self._calls.methods()})
+                self._answer(self._calls.methods())
                 return
             arguments = question.get("arguments")
             if not isinstance(arguments, list):
                 raise ValueError("arguments are a list")
-            self._calls.call(
-                str(question.get("call")), arguments, lambda value: self._say({"value": value}), self._fail
-            )
+            self._calls.call(str(question.get("call")), arguments, self._answer, self._fail)
         except (ValueError, RecursionError) as error:
             self._fail(error)
 

@@ -17,17 +17,17 @@ from drycell.runtime.program.sequencer import Launch
 from drycell.sim.broker import AnyBroker, Broker, ExternalBroker
 from drycell.sim.cell.base_master import BaseMaster
 from drycell.sim.cell.bench import CellBench
-from drycell.sim.cell.bridge import Bridge, CallsToTester
+from drycell.sim.cell.bridge import Bridge
 from drycell.sim.cell.control import Control, Programs
 from drycell.sim.cell.deeds import Deed, Owner, Peripheral
 from drycell.sim.cell.handler import Handler, Motion
-from drycell.sim.cell.instrument_calls import InstrumentCalls
 from drycell.sim.cell.instruments import InstrumentServer
 from drycell.sim.cell.jobs import Job
 from drycell.sim.cell.launcher import Launcher
 from drycell.sim.cell.line_server import Answers
 from drycell.sim.cell.lot import Lot, Place, Wafer, plan_handler, plan_prober
 from drycell.sim.cell.modelled_program import ModelledProgram
+from drycell.sim.cell.offers import check_names, offers
 from drycell.sim.cell.port import CellPort
 from drycell.sim.cell.program_model import ProgramModel
 from drycell.sim.cell.programs import HinderedPrograms, InProcess, ModelPrograms, OnExit, ProcessPrograms
@@ -42,7 +42,6 @@ from drycell.sim.cell.tcc import TestCellController
 from drycell.sim.cell.testhead import TestHead
 from drycell.sim.cell.timeline import Timeline
 from drycell.sim.cell.warm import WarmPrograms
-from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import (
     Device,
     Instrument,
@@ -56,7 +55,6 @@ from drycell.sim.hooks import (
 from drycell.sim.kernel import NS_PER_S, Event, Kernel, StuckError, ns
 from drycell.sim.lockstep import DebugWish, Lockstep, Settings
 from drycell.sim.scenario import Scenario
-from drycell.sim.suggest import did_you_mean
 
 Json = dict[str, Any]
 
@@ -132,7 +130,7 @@ class Cell:
         self._make_peers()
         if self._tester is not None:
             Releases(self._port("master"), self._topics, self._tester).start()
-        self._check_plugin_instruments()
+        check_names(scenario, self.instruments)
         self._bridge = self._make_bridge() if real is not None else None
 
     @property
@@ -178,29 +176,10 @@ class Cell:
         tester.on_call = lambda call, site: record("tester", "tester", call=call, site=site)
         return tester
 
-    def _check_plugin_instruments(self) -> None:
-        named = self._scenario.plugin_instruments.values()
-        unknown = next((name for name in named if name not in self.instruments), None)
-        if unknown is not None:
-            advice = did_you_mean(unknown, self.instruments)
-            raise DrycellError(f"plugin_instruments: there is no instrument {unknown!r}; {advice}")
-
     def _make_bridge(self) -> Bridge | None:
         """What real programs find behind the names of their plugins."""
-        wanted, tester, named = self._scenario.cell.tester, self._tester, self._scenario.plugin_instruments
-        if wanted is None and not named:
-            return None
-        port, sites = self._port("tester"), max(self._scenario.cell.sites) + 1
-        return Bridge(
-            None if tester is None else lambda: CallsToTester(port, tester, sites),
-            () if wanted is None else wanted.names,
-            {name: partial(self._calls_to, instrument) for name, instrument in named.items()},
-        )
-
-    def _calls_to(self, instrument: str) -> InstrumentCalls:
-        return InstrumentCalls(
-            self._kernel, instrument, self.instruments[instrument].put, self._kernel.journal.record
-        )
+        found = offers(self._scenario, self._kernel, self._port, tester=self._tester, instruments=self.instruments)
+        return Bridge(found) if found else None
 
     def _device_at(self, site: int) -> Device | None:
         number = self._head.device_number(site)
@@ -240,7 +219,7 @@ class Cell:
         """Variables for the program of ``site``: where its instruments and its tester are, and its debugger."""
         told = {variable: self.instruments[name].address for variable, name in self._variables().items()}
         told |= self._bench.visa_environment() if self._bench else {}
-        told |= self._bridge.environment() if self._bridge else {}
+        told |= self._bridge.environment(int(site)) if self._bridge else {}
         real, wish = self._real, self._debug
         if real is not None and self.lockstep is not None and wish is not None and wish.site == int(site):
             told |= self.lockstep.debugger(wish, [(real.origin, real.folder)])

@@ -336,6 +336,15 @@ class Bench(Section):
     those in ``file``."""
 
 
+class Plugins(Section):
+    """Names by which a real program asks its plugin manager for objects, and what of the cell is there."""
+
+    instruments: Mapping[Text, Text] = {}
+    """Name -> instrument: ``{Lab.Meter: dmm}``; instruments of the bench count too."""
+    actuators: Mapping[Text, TopicLevel] = {}
+    """Name -> type of a peripheral: ``{Lab.Oven: Temperature}``."""
+
+
 class Stdf(Section):
     """The lot's STDF file."""
 
@@ -405,9 +414,8 @@ class Scenario(Section):
     """Simulated instruments by name."""
     bench: Bench | None = None
     """A bench of SCPI instruments around the devices of the lot; null: none."""
-    plugin_instruments: Mapping[Text, Text] = {}
-    """Names by which a real program asks its plugin manager for instruments, and the instrument that is there:
-    ``{"Lab.Meter": dmm}``; instruments of the bench count too."""
+    plugins: Plugins = Plugins()
+    """What real programs find behind the names of plugin objects."""
     hosts: Mapping[Text, Text] = {}
     """Addresses built into the program, ``host:port`` (or ``host`` for every port), and the instrument that is there:
     ``{"192.168.0.5:5025": meter}``; instruments of the bench count too. For real programs in virtual time."""
@@ -431,6 +439,10 @@ class Scenario(Section):
         variables += self.bench.variables if self.bench else ()
         if len(set(variables)) != len(variables):
             raise ValueError("two instruments share one variable; give each its own")
+        for name, kind in self.plugins.actuators.items():
+            if kind not in self.cell.peripherals:
+                advice = did_you_mean(kind, self.cell.peripherals)
+                raise ValueError(f"plugins.actuators.{name}: the cell has no peripheral {kind!r}; {advice}")
         if self.bench is None and any(peripheral.does for peripheral in self.cell.peripherals.values()):
             raise ValueError("a peripheral tells an instrument of the bench what to do; there is no bench, add one")
         return self

@@ -21,6 +21,7 @@ SET_UP = {
     "devices": {"size": 4, "defects": "0%"},
     "instruments": {},
     "bench": {"file": str(BENCH / "bench.yml")},
+    "plugins": {"instruments": {f"Lab.{name}": name for name in ("psu", "load", "dmm")}},
 }
 
 

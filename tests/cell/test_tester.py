@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from drycell.sim.cell.bridge import LINE_LIMIT, Bridge, CallsToTester
+from drycell.sim.cell.bridge import LINE_LIMIT, Bridge, Offer
+from drycell.sim.cell.tester_calls import CallsToTester
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import registry
 from drycell.sim.kernel import Kernel
@@ -192,7 +193,7 @@ class Conversation:
     def run(self) -> list[dict[str, Any]]:
         port = _Port(self.kernel)
         tester = registry().tester("parallel", 2)
-        bridge = Bridge(lambda: CallsToTester(port, tester, 2), (), {})  # type: ignore[arg-type]
+        bridge = Bridge({"tester": Offer(None, lambda name, site: CallsToTester(port, tester, 2))})  # type: ignore[arg-type]
         try:
             self.kernel.run(self._talk(bridge))
         finally:
@@ -224,7 +225,7 @@ class _Port:
         return self._kernel.later(round(delay_s * 1e9), action)
 
 
-HELLO = b'{"bridge": 1, "kind": "tester", "name": "any"}\n'
+HELLO = b'{"bridge": 1, "kind": "tester", "name": "any", "site": 0}\n'
 
 
 def test_the_bridge_answers_every_line_and_believes_none() -> None:

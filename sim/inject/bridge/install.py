@@ -15,46 +15,59 @@ if TYPE_CHECKING:
     from typing import Any
 
 GROUP = "ate.org"
+HOOKS = {
+    "get_tester": ("tester", "tester_name"),
+    "get_instrument": ("instrument", "instrument_name"),
+    "get_instrument_proxy": ("instrument", "instrument_name"),
+    "get_actuator": ("actuator", "actuator_name"),
+    "get_actuator_proxy": ("actuator", "actuator_name"),
+}
+"""Hook -> what it makes, and the argument that names it."""
+
+
+class _Caller:
+    """A bridged hook: it answers for the cell where it can, and is the program's own in everything else."""
+
+    def __init__(self, hooks: Any, name: str, make: Callable[..., Any]) -> None:
+        self._hooks, self._name, self._make = hooks, name, make
+
+    def __call__(self, **arguments: Any) -> Any:
+        made = self._make(**arguments)
+        return getattr(self._hooks, self._name)(**arguments) if made is None else [made]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(getattr(self._hooks, self._name), name)
 
 
 class _Hooks:
-    """A hook relay whose bridged hooks answer for the cell."""
+    """A hook relay whose bridged hooks answer for the cell; the program's plugins need not have them."""
 
     def __init__(self, real: Any, bridged: dict[str, Callable[..., Any]]) -> None:
         self.__dict__.update(_real=real, _bridged=bridged)
 
     def __getattr__(self, name: str) -> Any:
-        caller = getattr(self._real, name)
         make = self._bridged.get(name)
-        if make is None:
-            return caller
-
-        def call(**arguments: Any) -> Any:
-            made = make(**arguments)
-            return caller(**arguments) if made is None else [made]
-
-        return call
+        return getattr(self._real, name) if make is None else _Caller(self._real, name, make)
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self._real, name, value)
 
 
 def _makers(settings: dict[str, Any]) -> dict[str, Callable[..., Any]]:
-    from . import objects
+    from .objects import KINDS
 
-    address = settings["address"]
+    def maker(kind: str, argument: str) -> Callable[..., Any]:
+        names = settings["names"][kind]
 
-    def tester(tester_name: str = "", logger: Any = None, **_: Any) -> Any:
-        if settings["testers"] is None or tester_name in settings["testers"]:
-            return objects.Tester(address, tester_name, logger)
-        return None
+        def make(**arguments: Any) -> Any:
+            name = arguments.get(argument) or arguments.get("required_capability")
+            if names is not None and name not in names:
+                return None
+            return KINDS[kind](settings["address"], settings["site"], str(name), arguments.get("logger"))
 
-    def instrument(instrument_name: str = "", logger: Any = None, **_: Any) -> Any:
-        if instrument_name in settings["instruments"]:
-            return objects.Instrument(address, instrument_name, logger)
-        return None
+        return make
 
-    return {"get_tester": tester, "get_instrument": instrument, "get_instrument_proxy": instrument}
+    return {hook: maker(*what) for hook, what in HOOKS.items() if what[0] in settings["names"]}
 
 
 def _patch(pluggy: Any, bridged: Callable[[], dict[str, Callable[..., Any]]]) -> None:

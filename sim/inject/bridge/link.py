@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class Link:
     """``call`` blocks until the cell has answered; threads take turns."""
 
-    def __init__(self, address: str, kind: str, name: str) -> None:
+    def __init__(self, address: str, kind: str, name: str, site: int) -> None:
         host, _, port = address.rpartition(":")
         self._turn = threading.Lock()
         self._socket = socket.create_connection((host, int(port)))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._lines = self._socket.makefile("rb")
-        self.described = self._ask({"bridge": VERSION, "kind": kind, "name": name})
+        self.described = self._ask({"bridge": VERSION, "kind": kind, "name": name, "site": site})
 
     def call(self, method: str, *arguments: Any) -> Any:
         """The value of a call. Raises what the cell says, as a built-in exception of that name, else OSError."""
