@@ -36,7 +36,7 @@ def check(arguments: argparse.Namespace) -> int:
     try:
         with PluginHost(_python(arguments)) as host:
             name, target = _named(host, arguments.name)
-            plugin = host.load(target)
+            plugin = host.load(target, Path.cwd() if target == arguments.name else None)
             outcomes = examine(name, plugin, lambda: host.touched)
     except PluginError as error:
         raise DrycellError(f"{error}.") from None

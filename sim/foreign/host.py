@@ -53,10 +53,11 @@ class PluginHost:
             f"there is no plugin {name!r} in the environment of {self._link.python}; it has {known}"
         )
 
-    def load(self, target: str) -> "HostedPlugin":
-        """The plugin at ``module:attribute``. PluginError when it cannot be imported."""
+    def load(self, target: str, folder: Path | None = None) -> "HostedPlugin":
+        """The plugin at ``module:attribute``, looked for in ``folder`` at last. PluginError when it cannot be
+        imported."""
         try:
-            hooks = self._link.ask("load", target=target)
+            hooks = self._link.ask("load", target=target, folder=None if folder is None else str(folder))
         except RemoteError as error:
             raise PluginError(f"plugin {target} cannot be loaded ({words(error)})") from None
         return HostedPlugin(self._link, hooks)

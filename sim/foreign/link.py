@@ -30,7 +30,7 @@ class Link:
     """One plugin host. Raises DrycellError when the interpreter cannot run it."""
 
     def __init__(self, python: Path, call_limit_s: float) -> None:
-        self.python = python
+        self.python = python if len(python.parts) == 1 else python.absolute()  # the child starts in another folder
         self.version: tuple[int, ...] = ()
         self.touched: list[str] = []
         self._limit_s = call_limit_s

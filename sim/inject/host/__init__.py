@@ -7,7 +7,7 @@ done outside of the process) and ``value`` or ``error`` (``type`` and ``text``).
 | do | takes | value |
 |---|---|---|
 | list | | installed plugins: distribution, version, entry, target |
-| load | distribution, entry, or target (module:attribute) | hooks: hook -> names of its arguments |
+| load | target (module:attribute), folder (where to look at last) or null | hooks: hook -> names of its arguments |
 | hook | hook, arguments by name | what it returns |
 | call | object, method, positional arguments | what it returns; an awaitable is awaited |
 | drop | object | |

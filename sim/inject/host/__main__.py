@@ -39,7 +39,7 @@ class Host:
         return plugins.installed()
 
     def _load(self, request: dict[str, Any]) -> Any:
-        self._hooks = plugins.load(str(request["target"]))
+        self._hooks = plugins.load(str(request["target"]), request.get("folder"))
         return {name: plugins.arguments_of(hook) for name, hook in self._hooks.items()}
 
     def _hook(self, request: dict[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from importlib.metadata import distributions
 
 TYPE_CHECKING = False
@@ -26,8 +27,13 @@ def installed() -> list[dict[str, str]]:
     return [found[key] for key in sorted(found)]
 
 
-def load(target: str) -> dict[str, Any]:
-    """The hook functions of the plugin at ``module:attribute`` (or ``module``), by hook name."""
+def load(target: str, folder: str | None = None) -> dict[str, Any]:
+    """The hook functions of the plugin at ``module:attribute`` (or ``module``), by hook name.
+
+    ``folder`` is where modules are looked for at last, behind all that is installed.
+    """
+    if folder is not None and folder not in sys.path:
+        sys.path.append(folder)
     module, _, attribute = target.partition(":")
     plugin: Any = importlib.import_module(module.strip())
     for part in [name for name in attribute.split("[")[0].strip().split(".") if name]:
