@@ -21,6 +21,8 @@ def refuse_impossible(scenario: Scenario) -> None:
         raise DrycellError("hosts leads real programs in virtual time to instruments; use rung process, pace virtual")
     if scenario.cell.tester is not None and scenario.cell.dialect != "semi-ate":
         raise DrycellError("cell.tester is asked by programs of dialect semi-ate only; remove it or the dialect")
+    if scenario.cell.tester is not None and sdk_path(scenario) is not None:
+        raise DrycellError("programs that import drycell.runtime.program ask no tester; remove cell.tester")
     if scenario.rung == "model":
         named = scenario.program.path
         if named is not None and not scenario.path_of(named).exists():

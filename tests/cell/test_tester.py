@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import shutil
 import socket
 from collections import Counter
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,6 +113,32 @@ def test_sites_that_stop_on_a_failure_are_not_waited_for(fly: Any) -> None:
     assert overlaps(flight) == []
 
 
+@pytest.mark.parametrize("sites", [3, 16])
+def test_any_number_of_sites_may_take_turns_in_every_test(fly: Any, demo: Path, tmp_path: Path, sites: int) -> None:
+    """A load board of its own: the first sites together, then the others."""
+    halves = [list(range(sites // 2)), list(range(sites // 2, sites))]
+    shutil.copytree(demo, tmp_path / "board")
+    for kind in ("hardware", "program"):
+        (file,) = (tmp_path / "board" / "definitions" / kind).glob("*.json")
+        (row,) = rows = json.loads(file.read_text())
+        if kind == "hardware":
+            stages_ = [[str(site) for site in half] for half in halves]
+            places = [[0, site] for site in range(sites)]
+            config = {"name": "mine", "sites": places, "configs": [{"id": 0, "name": "halves", "stages": stages_}]}
+            row["definition"]["Parallelism"]["PR"].append(config)
+        else:
+            row["execution_sequence"]["mine"] = [0] * TESTS
+        file.write_text(json.dumps(rows))
+    flight = fly(
+        cell={"sites": sites, "tester": {"model": "parallel"}},
+        program={"definitions": str(tmp_path / "board")},
+        devices={"size": 3 * sites},
+    )
+    assert broken(flight) == []
+    assert stages(flight) == halves * TESTS * 3
+    assert overlaps(flight) == []
+
+
 def test_with_strategy_simple_nobody_waits_for_anybody(fly: Any) -> None:
     flight = fly(cell=four({"model": "parallel simple"}), devices={"size": 8})
     assert broken(flight) == []
@@ -158,7 +186,7 @@ def test_the_same_lot_gives_the_same_bins_with_and_without_a_tester(fly: Any) ->
     assert released.result.soft_bins == plain.result.soft_bins
 
 
-def test_what_cannot_be_is_one_sentence(fly: Any) -> None:
+def test_what_cannot_be_is_one_sentence(fly: Any, tmp_path: Path) -> None:
     with pytest.raises(DrycellError, match=r"cell\.tester: a parallel tester has 1 to 16 sites, not 17"):
         fly(cell={"sites": [16], "tester": {"model": "parallel"}})
     with pytest.raises(
@@ -167,6 +195,9 @@ def test_what_cannot_be_is_one_sentence(fly: Any) -> None:
         fly(cell={"tester": {"model": "paralel"}})
     with pytest.raises(DrycellError, match="dialect semi-ate only"):
         fly(cell={"dialect": "specification", "tester": {}})
+    (tmp_path / "own.py").write_text("import drycell.runtime.program\n")
+    with pytest.raises(DrycellError, match="ask no tester"):
+        fly(cell={"tester": {}}, program={"path": str(tmp_path / "own.py")})
 
 
 @real[0]
@@ -240,11 +271,12 @@ def test_the_bridge_answers_every_line_and_believes_none() -> None:
         b"not json\n",
         b"[1]\n",
         b'{"call": "setup", "arguments": [1]}\n',
+        b'{"call": "test_done", "arguments": [1, 5]}\n',
         b'{"call": "do_request", "arguments": [0, 1]}\n',
     ]
     answers = Conversation(said).run()
     kinds = ["value" if "value" in answer else answer["error"]["type"] for answer in answers]
-    assert kinds == ["value", "value", *["ValueError"] * 5, "JSONDecodeError", "ValueError", "value", "value"]
+    assert kinds == ["value", "value", *["ValueError"] * 5, "JSONDecodeError", "ValueError", *["value"] * 3]
     assert answers[1]["value"] == 2
     assert answers[-1]["value"] is False
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drycell.runtime.plugins import PluginError, PluginManager, UnknownNameError
+from drycell.runtime.plugins import DuplicateNameError, PluginError, PluginManager, UnknownNameError
 from drycell.runtime.plugins.contract import examine
 from drycell.runtime.plugins.errors import RemoteError
 from drycell.sim.cell.semi_ate import make_environment
@@ -38,6 +38,10 @@ DOCUMENT = """
         def get_instrument(instrument_name, logger):
             if instrument_name == "PluginB.Odd":
                 return Odd(logger)
+
+        @hookimpl
+        def get_configuration_options(object_name):
+            return ["gain"] if object_name == "PluginB.Odd" else None
 
     class Odd:
         RANGE = 10
@@ -80,6 +84,20 @@ DOCUMENT = """
             return len(bytearray(1 << 40))
         def set_configuration_values(self, values):
             self.values = values
+        def gain(self):
+            return self.values["gain"]
+"""
+RAISING = """
+    from ate_semiateplugins.hookspec import hookimpl
+
+    class ThePlugin:
+        @hookimpl
+        def get_tester_names():
+            raise RuntimeError("no licence")
+
+        @hookimpl
+        def get_tester(tester_name, logger):
+            raise RuntimeError("no licence")
 """
 
 
@@ -160,6 +178,41 @@ def test_values_go_there_and_come_back(odd: Any) -> None:
         odd.nothing()
     with pytest.raises(PluginError, match="plain data"):
         odd.echo(object())
+
+
+@pytest.mark.row("HS-53", "HS-54", "HS-55", "HS-56")
+def test_configuration_reaches_an_object_in_its_host_from_the_next_call_on(host: PluginHost) -> None:
+    manager = PluginManager()
+    manager.register("PluginB", host.load("PluginB:ThePlugin"))
+    made = manager.make("instrument", "PluginB.Odd")
+    for gain in ("2", "3"):
+        manager.configure("PluginB.Odd", made, {"gain": gain})
+        assert made.gain() == gain
+    with pytest.raises(PluginError, match=r"PluginB\.Odd has no option 'speed'; it has gain"):
+        manager.configure("PluginB.Odd", made, {"speed": "1"})
+    assert made.gain() == "3"
+
+
+@pytest.mark.real
+@pytest.mark.xdist_group("real")
+@pytest.mark.row("HS-10", "HS-18", "HS-35", "HS-46", "HS-47")
+def test_the_published_testers_one_that_raises_and_our_own_stand_side_by_side(install: Install) -> None:
+    """Each foreign plugin in a host of its own interpreter."""
+    with PluginHost(make_environment() / "bin" / "python") as published, PluginHost(install(RAISING)) as raising:
+        manager = PluginManager()
+        manager.register("raising", raising.load("PluginB:ThePlugin"))
+        manager.register("semi-ate-testers", published.load(published.find("semi-ate-testers")["target"]))
+        manager.load("drycell")
+        tester = manager.make("tester", "Semi_ATE Single Tester")
+        assert (tester.get_sites_count(), tester.do_request(0, 1)) == (1, True)
+        assert manager.make("tester type", "Semi_ATE Single Tester").is_class
+        assert manager.make("tester", "drycell.SingleTester").get_sites_count() == 1
+        with pytest.raises(UnknownNameError, match=r"'Nobody\.Tester'; plugin raising says RuntimeError: no licence"):
+            manager.make("tester", "Nobody.Tester")
+        with pytest.raises(DuplicateNameError, match="plugins semi-ate-testers and second both offer"):
+            manager.register("second", published.load(published.find("semi-ate-testers")["target"]))
+        assert "second" not in manager.plugins
+        assert {problem.plugin for problem in manager.problems} == {"raising"}
 
 
 def test_what_it_raises_is_told_and_it_goes_on(odd: Any) -> None:
