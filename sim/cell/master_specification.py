@@ -2,7 +2,8 @@
 
 Rules: what it knows of a test program stands in a SiteView, which runs the SITE table; whatever has no row there is a
 system error. In error it sends no ``Next``; sites that still test may finish, their results are kept and marked, and
-every program that is idle is told to terminate.
+every program that is idle is told to terminate. So is one whose control has crashed, which nobody else can end, and
+one that is still there when no lot is loaded.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -39,6 +40,8 @@ class SpecificationMaster(BaseMaster):
         super().__init__(*args, **kwargs)
         self._site_table = site_table
         self._views: dict[str, SiteView] = {}
+        self._orphans: set[str] = set()
+        """Sites whose control has crashed and is not back: its program lives on."""
         timeout_s = self._timeouts_s["peripheral_s"]
         self._barrier = Barrier(
             self._port,
@@ -75,8 +78,12 @@ class SpecificationMaster(BaseMaster):
     def _judge_control(self, site: str, state: str, reason: str) -> None:
         view = self._views.get(site)
         if state in ("error", "crash") and self.state not in CONNECTING:
-            if view is None or self._has_gone(view):
+            if state == "crash":
+                self._orphans.add(site)
+            if state == "crash" or view is None or self._has_gone(view):
                 self.fail(f"the control of site {site} is in state {state}: {reason or 'no reason given'}")
+        elif state == "idle" and site in self._orphans:
+            self._orphans.discard(site)
         elif state == "idle" and view is not None:
             was_told = view.state == "shutdown"
             if self._has_gone(view) and not was_told:
@@ -106,6 +113,8 @@ class SpecificationMaster(BaseMaster):
         topic = self._topics.canonical(message.topic)
         site, kind = site_of(topic), topic.split("/")[3]
         listener, view = self._program_listeners.get(kind), self._views.get(site)
+        if view is None and kind == "status":
+            self._dismiss_leftover(site, message.payload)
         if listener is None or view is None or view.state in self._site_table.final:
             return
         try:
@@ -115,6 +124,15 @@ class SpecificationMaster(BaseMaster):
             self.fail(f"the test program of site {site} {what} while it was {error.state}")
         except (ValueError, RecursionError) as error:
             self.fail(f"the test program of site {site} sent a {kind} that cannot be used: {error}")
+
+    def _dismiss_leftover(self, site: str, payload: bytes) -> None:
+        """No lot is loaded: a program that is ready has outlived its own."""
+        try:
+            state = messages.decode(payload).get("state")
+        except (ValueError, RecursionError):
+            return
+        if state == "idle":
+            self._tell_programs("terminate", (site,))
 
     def _heard_status(self, view: SiteView, payload: bytes) -> None:
         status = messages.decode(payload)
@@ -191,6 +209,7 @@ class SpecificationMaster(BaseMaster):
         self._barrier.clear()
         self._forget_programs()
         self._controls = {}
+        self._orphans = set()
         self._port.publish(self._topics.control_cmd, messages.command("reset", self._sites))
 
     def _load_programs(self) -> None:

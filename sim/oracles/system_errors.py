@@ -101,7 +101,8 @@ def _torn_down(facts: Facts, actuator: str, cause: Event, asked: Sequence[Event]
             f"the master asked actuator {actuator} for Teardown {len(asked)} times {why}", cause, tuple(asked)
         )
     if cause.fields["to"] == "parking":
-        alive = next((c for c in facts.once(courses) if c.exit is None or c.exit.seq > asked[0].seq), None)
+        there = (c for c in facts.once(courses) if c.launch.seq < asked[0].seq)
+        alive = next((c for c in there if c.exit is None or c.exit.seq > asked[0].seq), None)
         if alive is not None:
             text = f"the master tore actuator {actuator} down while {alive.who} still ran,"
             return Breach(text, asked[0], (alive.launch,))

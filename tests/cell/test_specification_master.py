@@ -291,6 +291,29 @@ def test_an_actuator_that_does_not_tear_down_leaves_the_master_in_error_and_the_
     assert "Magnet (no answer), Temperature (no answer)" in why(desk)
 
 
+@pytest.mark.parametrize("when", ["idle", "testing"])
+def test_a_program_whose_control_has_crashed_is_told_to_terminate_when_it_is_idle(when):
+    master, desk = loaded(("0",)) if when == "idle" else begun(("0",))
+    desk.control("crash", "0")
+    desk.control("idle", "0")  # the control is back, without a memory
+    assert master.state == "softerror"
+    if when == "testing":
+        assert desk.commands("terminate") == []
+        desk.stdf("0", result("0", "1"))
+        desk.program("idle", "0")
+    assert desk.commands("terminate") == [["0"]]
+
+
+def test_a_program_that_has_outlived_its_lot_is_told_to_terminate():
+    master, desk = begun(("0", "1"))
+    desk.control("crash", "0")
+    desk.control("idle", "0")
+    master.operator("reset", {})
+    desk.control("idle", "0", "1")
+    desk.program("idle", "0")
+    assert (master.state, desk.commands("terminate")) == ("initialized", [["0"]])
+
+
 def test_a_program_that_ends_well_without_shutdown_has_crashed():
     master, desk = loaded(("0",))
     desk.control("idle", "0")

@@ -117,6 +117,15 @@ SHAPES |= {
         "program": WITHOUT_ALARM_BINS,
         "limits": {"virtual_s": 30},
     },
+    "specification: a control that crashes, and its program": {
+        "cell": {**SPEC, "operator": RESET},
+        "timeline": [{"when": {"touchdown": 2}, "do": {"orphan": {"site": 0}}}],
+    },
+    "specification: no test cell controller at the end, and resets": {
+        "cell": {**SPEC, "operator": RESET, "peripherals": {"Temperature": {}}},
+        "timeline": [{"when": {"command": "terminate"}, "do": {"tcc_gone": {}}}],
+        "limits": {"virtual_s": 200},
+    },
     "specification: a deadline from fragment to fragment": {
         "cell": {**SPEC, "result_window": "fragment", "timeouts": {"results_s": 0.1}}
     },
@@ -127,6 +136,7 @@ CANNOT_BE_KEPT = {
     "an operator who is quicker than the handler": {"lot completes"},
     "a link that stays slow after a reset": {"lot completes"},
     "specification: a peripheral that answers too late": {"lot completes"},  # it does not answer to Teardown either
+    "specification: no test cell controller at the end, and resets": {"lot completes"},
     "specification: a program that cannot start": {"lot completes", "programs end well"},
 }
 """What the people of the floor, who are no program, make impossible."""
