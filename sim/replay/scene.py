@@ -27,7 +27,6 @@ class Contact:
 class Touchdown:
     """One ``next``. ``answered``: whether its devices were binned; ``options``: of its ``job_data``."""
 
-    t_ns: int
     contacts: dict[int, Contact]
     options: Mapping[str, Json] = field(default_factory=dict)
     answered: bool = False
@@ -60,8 +59,8 @@ class Service:
 class Scene:
     """A cell and one lot in it.
 
-    ``measured``: times were taken from a clock on the wall, not from a simulation. ``index_ns``: from each answer of
-    the master to the next contact; ``first_index_ns``: from ready to the first contact of each load.
+    ``measured``: times were taken from a clock on the wall, not from a simulation. ``pauses``:
+    which ``ready`` of the master, and nanoseconds from there to the contact.
     """
 
     device: str
@@ -77,8 +76,7 @@ class Scene:
     deeds: list[Deed] = field(default_factory=list)
     services: dict[str, Service] = field(default_factory=dict)
     instruments: list[str] = field(default_factory=list)
-    index_ns: list[int] = field(default_factory=list)
-    first_index_ns: list[int] = field(default_factory=list)
+    pauses: list[tuple[int, int]] = field(default_factory=list)
     resets_after_ns: list[int] = field(default_factory=list)
     quirks: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)

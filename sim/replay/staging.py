@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, median_low
 from typing import Any
 
 import orjson
@@ -98,8 +98,12 @@ def _same(scene: Scene) -> bool:
 
 
 def _index_s(scene: Scene) -> float:
-    told_ns = scene.index_ns or scene.first_index_ns
-    return _s(median(told_ns), measured=scene.measured) if told_ns else _USUAL_INDEX_S
+    """The usual pause; of an even number the shorter one, so that it is one that was."""
+    return _s(_usual_ns(scene), measured=scene.measured) if scene.pauses else _USUAL_INDEX_S
+
+
+def _usual_ns(scene: Scene) -> int:
+    return median_low(pause_ns for _, pause_ns in scene.pauses)
 
 
 def _peripheral(kind: str, service: Service, scene: Scene, notes: list[str]) -> Json:
@@ -212,18 +216,18 @@ def _option(option: Json) -> Any:
 
 
 def _jams(scene: Scene, notes: list[str]) -> list[Json]:
-    """Steps for the long pauses of a handler on a real floor."""
-    if not scene.measured or not scene.index_ns:
+    """Steps for the long pauses of a handler; a simulated one always has a reason for them, such as a new wafer."""
+    if not scene.pauses or any("handler_jam" in deed.do for deed in scene.deeds):
         return []
-    usual_ns = median(scene.index_ns)
-    found = [(index, pause_ns) for index, pause_ns in enumerate(scene.index_ns) if pause_ns > usual_ns + _JAM_NS]
-    for index, pause_ns in found:
+    longest_ns = _usual_ns(scene) + (_JAM_NS if scene.measured else 0)
+    found = [(nth, pause_ns) for nth, pause_ns in scene.pauses if pause_ns > longest_ns]
+    for nth, pause_ns in found:
         notes.append(
-            f"timeline: the handler waited {_s(pause_ns)} s before touchdown {index + 2}; the cause is guessed"
+            f"timeline: {_s(pause_ns)} s went by between ready number {nth} and the contact; why is not told"
         )
     return [
-        {"when": {"master": "ready", "nth": index + 2}, "do": {"handler_jam": {"for": _s(pause_ns)}}}
-        for index, pause_ns in found
+        {"when": {"master": "ready", "nth": nth}, "do": {"handler_jam": {"for": _s(pause_ns)}}}
+        for nth, pause_ns in found
     ]
 
 

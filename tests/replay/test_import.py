@@ -1,5 +1,6 @@
 """What was recorded becomes a scenario that plays it again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from drycell.sim.replay.answers import single, spelled
 from drycell.sim.replay.bringing import bring
 from drycell.sim.replay.lot_file import read_lot
 from drycell.sim.replay.recognising import recognise
+from drycell.sim.replay.staging import ProgramChoice, stage
 from drycell.sim.scenario import load
 from tests.replay.real_cell import DEVICE, LOT, SITES
 from tests.replay.roundtrip import same_again
@@ -93,3 +95,56 @@ def test_the_shortest_answer_that_gives_the_recorded_number(recorded, exp10, ans
 
 def test_of_an_stdf_file_single_precision_is_enough():
     assert spelled(single(3.2971), 0, narrow=single) == "3.2971"
+
+
+def as_a_floor_tells(scenario, folder):
+    """The scene of a run of ours as somebody beside the broker heard it, who knows of no faults and no instruments."""
+    run(scenario, folder)
+    heard = [replace(entry, detail={}) for entry in open_recording(folder) if entry.kind == "publish"]
+    return recognise([Recording("capture", "floor", lambda: iter(heard))])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("kill_while_testing", {"kill": {"site": 0}}),
+        ("link_cut", {"cut": 0}),
+        ("master_restart", {"master_restart": {"down": 0.5}}),
+    ],
+)
+def test_what_must_have_happened_is_concluded_and_marked_as_such(name, expected, tmp_path):
+    scenario = load(ROOT / "scenarios" / "faults" / f"{name}.yaml", {"rung": "model"})
+    scene = as_a_floor_tells(scenario, tmp_path / "run")
+    concluded = [deed for deed in scene.deeds if deed.why]
+    assert [deed.do for deed in concluded][:1] == [expected]
+    staged = stage(scene, "lot.csv", ProgramChoice(), tmp_path)
+    assert any("is guessed, because" in note for note in staged.notes)
+
+
+def test_resets_are_the_operator_s(tmp_path):
+    scene = as_a_floor_tells(
+        load(ROOT / "scenarios" / "faults" / "kill_while_testing.yaml", {"rung": "model"}), tmp_path / "run"
+    )
+    operator = stage(scene, "lot.csv", ProgramChoice(), tmp_path).scenario.cell.operator
+    assert operator.resets == len(scene.resets_after_ns) >= 1
+
+
+def test_a_lot_out_of_several_is_named(tmp_path):
+    entries = list(open_recording(REAL))
+    second = [
+        replace(entry, t_ns=entry.t_ns + 10**11, payload=entry.payload.replace(b"306426.001", b"306426.002"))
+        for entry in entries
+    ]
+    recording = Recording("capture", "two lots", lambda: iter([*entries, *second]))
+    first = recognise([recording])
+    assert first.lot == "306426.001"
+    assert any("import it with --lot 306426.002" in remark for remark in first.remarks)
+    assert recognise([recording], lot="306426.002").lot == "306426.002"
+
+
+def test_damaged_messages_are_left_out_and_named():
+    entries = [
+        replace(entry, payload=b'{"command": "sethbin"}') if number == 30 else entry
+        for number, entry in enumerate(open_recording(REAL))
+    ]
+    recognise([Recording("capture", "damaged", lambda: iter(entries))])

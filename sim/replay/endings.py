@@ -1,0 +1,103 @@
+"""Ends and returns: soft errors and resets, programs and masters that die or lose their link, late results. Pure."""
+
+from collections.abc import Callable, Mapping
+
+from drycell.sim.faults.select import state_in
+from drycell.sim.kernel import NS_PER_S
+from drycell.sim.replay.ground import Ground, Instant
+from drycell.sim.replay.recording import Entry
+from drycell.sim.replay.scene import Json
+
+_LATE_NS = 2 * NS_PER_S
+"""A result so long after ``idle`` is late; programs send both at once."""
+
+
+class Endings:
+    """Last wills become deeds once it is clear what followed: a new state of the program, or its control's word."""
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._master = ""
+        self._failed_ns: int | None = None
+        self._gone: tuple[int, Instant] | None = None
+        self._last: dict[str, tuple[int, Json]] = {}
+        self._crashed: dict[str, Instant] = {}
+        self._idle_ns: dict[str, int] = {}
+
+    def hear(self, kind: str, entry: Entry, site: str, content: Json) -> None:
+        """The next message."""
+        listener = _LISTENERS.get(kind)
+        if listener is not None:
+            listener(self, entry, site, content)
+
+    def heard(self, entry: Entry, site: str) -> None:
+        """The message that was heard is an occurrence now; remember the last of each program."""
+        if "/TestApp/" in entry.topic and site:
+            self._last[site] = entry.t_ns, self._ground.anchors.trigger()
+
+    def finish(self) -> None:
+        """Programs that died at the end, but for those that ended with the whole cell."""
+        if self._master not in ("crash", "initialized"):
+            for site in list(self._crashed):
+                self._died(site, "the program's last will came")
+
+    def _reset(self, entry: Entry, site: str, content: Json) -> None:
+        if content.get("command") == "reset":
+            if self._failed_ns is not None:
+                self._ground.scene.resets_after_ns.append(entry.t_ns - self._failed_ns)
+            self._failed_ns = None
+            for crashed in list(self._crashed):
+                self._cut(crashed, "the program's last will came, but its control missed nothing until the reset")
+
+    def _of_master(self, entry: Entry, site: str, content: Json) -> None:
+        state, before = state_in(content), self._master
+        self._master = state
+        if state == "softerror" and before != "softerror":
+            self._failed_ns = entry.t_ns
+        elif state == "crash":
+            self._gone = entry.t_ns, self._ground.instant(entry.t_ns)
+        elif state == "connecting" and self._gone is not None:
+            (gone_ns, when), self._gone = self._gone, None
+            do = {"master_restart": {"down": (entry.t_ns - gone_ns) / NS_PER_S}}
+            self._ground.conclude(do, when, "the master's last will came, and it connected again")
+
+    def _of_handler(self, entry: Entry, site: str, content: Json) -> None:
+        if state_in(content) == "error" and self._master == "softerror":
+            self._failed_ns = entry.t_ns
+
+    def _of_program(self, entry: Entry, site: str, content: Json) -> None:
+        state = state_in(content)
+        if state == "idle":
+            self._idle_ns[site] = entry.t_ns
+        if state == "crash":
+            last_ns, trigger = self._last.get(site, (entry.t_ns, self._ground.anchors.trigger()))
+            self._crashed[site] = Instant(trigger, entry.t_ns - last_ns)
+        elif site in self._crashed:
+            self._cut(site, "the program's last will came, and it connected again")
+
+    def _of_control(self, entry: Entry, site: str, content: Json) -> None:
+        if state_in(content) in ("error", "idle") and site in self._crashed:
+            self._died(site, "the program's last will came, and its control missed it")
+
+    def _cut(self, site: str, why: str) -> None:
+        self._ground.conclude({"cut": int(site)}, self._crashed.pop(site), why)
+
+    def _died(self, site: str, why: str) -> None:
+        self._ground.conclude({"kill": {"site": int(site)}}, self._crashed.pop(site), why)
+
+    def _result(self, entry: Entry, site: str, content: Json) -> None:
+        late_ns = entry.t_ns - self._idle_ns.get(site, entry.t_ns)
+        if late_ns > _LATE_NS:
+            do = {"delay": {"message": "testresult", "site": int(site), "by": late_ns / NS_PER_S}}
+            when = Instant({"touchdown": len(self._ground.scene.touchdowns)})
+            self._ground.conclude(do, when, "the result came that late after idle")
+
+
+_LISTENERS: Mapping[str, Callable[[Endings, Entry, str, Json], None]] = {
+    "control-command": Endings._reset,
+    "master-status": Endings._of_master,
+    "handler-status": Endings._of_handler,
+    "status": Endings._of_program,
+    "control-status": Endings._of_control,
+    "testresult": Endings._result,
+}

@@ -1,0 +1,44 @@
+"""What all who listen to a recording share: the scene that grows, where in it they are, what is told for certain."""
+
+from dataclasses import dataclass
+
+from drycell.runtime.protocol.topics import Topics
+from drycell.sim.replay.anchors import Anchors
+from drycell.sim.replay.scene import Deed, Json, Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """An occurrence and the time since it."""
+
+    trigger: Json
+    delay_ns: int = 0
+
+
+@dataclass(slots=True)
+class Ground:
+    """``told``: whether the recording says itself what was done to the cell; then nothing is concluded from messages.
+    ``has_handler``: whether a handler was heard; without one nobody else but the operator gives commands."""
+
+    scene: Scene
+    topics: Topics
+    anchors: Anchors
+    told: bool = False
+    has_handler: bool = False
+
+    def instant(self, t_ns: int) -> Instant:
+        """That time, seen from the last occurrence."""
+        return Instant(self.anchors.trigger(), t_ns - self.anchors.last_ns)
+
+    def did(self, do: Json, when: Instant, why: str = "") -> None:
+        """Something was done."""
+        self.scene.deeds.append(Deed(when.trigger, do, when.delay_ns, why))
+
+    def operator(self, action: object, when: Instant) -> None:
+        """The operator did something."""
+        self.did({"operator": action}, when)
+
+    def conclude(self, do: Json, when: Instant, why: str) -> None:
+        """Something must have been done, on a floor that does not say so."""
+        if not self.told and self.scene.measured:
+            self.did(do, when, why)
