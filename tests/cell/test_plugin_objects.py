@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from drycell.sim.cell.run import JOURNAL, run
+from drycell.sim.cell.warm import WarmPrograms
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel import journal as journals
 from drycell.sim.scenario import from_data, load
@@ -59,11 +60,13 @@ def do(self):
 @pytest.mark.xdist_group("real")
 @pytest.mark.row("HS-15", "HS-31")
 def test_the_program_measures_through_instrument_plugins_and_an_actuator_in_lockstep(tmp_path: Path) -> None:
-    """The same bytes when it is repeated, and the same bins as the modelled program, which has no plugins."""
-    runs = {
-        name: run(load(HOT_LOT, {"rung": rung}), tmp_path / name)
-        for name, rung in (("real", "process"), ("again", "process"), ("model", "model"))
-    }
+    """The same bytes when it is repeated, also from a warm start; the same bins as the modelled program's."""
+    with WarmPrograms() as warm:
+        runs = {
+            name: run(load(HOT_LOT, {"rung": rung}), tmp_path / name, warm=start)
+            for name, rung, start in (("real", "process", None), ("again", "process", warm), ("model", "model", None))
+        }
+        assert warm.reasons == {}
     assert [one.verdict for one in runs.values()] == ["holds"] * 3, runs["real"].problems
     assert runs["real"].deterministic
     assert runs["real"].journal_sha256 == runs["again"].journal_sha256

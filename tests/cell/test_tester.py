@@ -19,6 +19,8 @@ from drycell.sim.kernel import Kernel
 
 SITES = {0: [0, 0], 1: [0, 1], 2: [1, 0], 3: [1, 1]}
 TESTS = 4
+PING_PONG = [[0, 1, 2, 3], [0, 1, 2, 3], [0, 2], [1, 3], [0, 1, 2, 3]]
+"""Who is released in one touchdown: the third test of the demo program runs in two stages."""
 PROMISES = ("lot completes", "one result per device", "bins agree", "programs end well", "records are in order")
 real = [pytest.mark.real, pytest.mark.xdist_group("real")]
 RUNGS = ["model", pytest.param("process", marks=real)]
@@ -57,12 +59,12 @@ def overlaps(flight: Any) -> list[int]:
 @pytest.mark.row("HS-37", "HS-38", "HS-50", "HS-51", "HS-52")
 @pytest.mark.parametrize(("rung", "touchdowns"), [("model", 100), pytest.param("process", 25, marks=real)])
 def test_four_sites_in_two_ping_pong_stages_never_wait_for_ever(fly: Any, rung: str, touchdowns: int) -> None:
-    """The night-size version of this, 1,000 touchdowns on both rungs, is tests/bench/bench_testers.py."""
+    """The full size, 1,000 touchdowns on both rungs, is tests/quality/ping_pong.py."""
     flight = fly(rung=rung, cell=four(), devices={"size": 4 * touchdowns, "defects": "16%"})
     assert broken(flight) == []
     assert all(flight.verdict(name) == "holds" for name in PROMISES)
     assert len(flight.kinds("contact")) == touchdowns
-    assert stages(flight) == [[0, 1, 2, 3], [0, 1, 2, 3], [0, 2], [1, 3], [0, 1, 2, 3]] * touchdowns
+    assert stages(flight) == PING_PONG * touchdowns
     assert overlaps(flight) == []
 
 
