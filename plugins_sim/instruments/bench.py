@@ -53,6 +53,7 @@ USUAL = (
     ("chamber", "chamber"), ("psu", "supply"), ("dmm", "multimeter"), ("load", "load"), ("smu", "smu"),
     ("digitizer", "digitizer"), ("switch", "switch"), ("magnet", "magnet"),
 )  # fmt: skip
+_DRIVERS = {MODELS[model]: name for name, model in USUAL}  # drivers are called as the usual bench calls instruments
 _KEYS = ("sites", "seed", "profile", "device", "thermal", "instruments", "board")
 _INSTRUMENT_KEYS = ("model", "file", "device", "port", "resources", "latency_s", "connect", "options")
 Read = Callable[[Path], Mapping[str, Any]]
@@ -73,6 +74,11 @@ class Bench:
     def ask(self, instrument: str, message: str) -> str:
         """One message to an instrument, in-process and without its latency. Raises KeyError for an unknown name."""
         return self.served[instrument].answer(message)
+
+    @property
+    def drivers(self) -> Mapping[str, str]:
+        """Instrument -> the name of its driver in ``runtime.instruments``, for those of a known model."""
+        return {name: _DRIVERS[type(one)] for name, one in self.instruments.items() if type(one) in _DRIVERS}
 
     def insert(self, site: int, device: DeviceModel | None) -> None:
         """Put a device into a socket, or take it out (None)."""

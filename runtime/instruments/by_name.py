@@ -26,4 +26,4 @@ DRIVERS: Mapping[str, type[BaseDriver]] = {
     "switch": SwitchMatrixDriver,
     "magnet": MagnetDriver,
 }
-"""The usual bench; an instrument of any other name has :class:`BaseDriver`, lines of text."""
+"""By the name that each instrument has on the usual bench; anything else has :class:`BaseDriver`, lines of text."""

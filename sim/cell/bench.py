@@ -31,6 +31,7 @@ class CellBench:
             for name, one in self._bench.served.items()
         }
         self.variables = {variable_of(name): name for name in self.servers} | dict(wanted.variables)
+        self.drivers = self._bench.drivers
         self._resources = {**self._bench.resources, **wanted.resources}
         _check_names(scenario, self.servers, self._bench.resources)
         for site in range(max(scenario.cell.sites) + 1):

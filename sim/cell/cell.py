@@ -178,7 +178,14 @@ class Cell:
 
     def _make_bridge(self) -> Bridge | None:
         """What real programs find behind the names of their plugins."""
-        found = offers(self._scenario, self._kernel, self._port, tester=self._tester, instruments=self.instruments)
+        found = offers(
+            self._scenario,
+            self._kernel,
+            self._port,
+            tester=self._tester,
+            instruments=self.instruments,
+            drivers=self._bench.drivers if self._bench else {},
+        )
         return Bridge(found) if found else None
 
     def _device_at(self, site: int) -> Device | None:

@@ -22,14 +22,16 @@ CONFIGURE = ("apply_configuration", "set_configuration_values")
 
 
 class InstrumentCalls:
-    """``put`` is the instrument called ``name``; one call at a time."""
+    """``put`` is the instrument called ``name``, ``driver`` one of DRIVERS or None; one call at a time."""
 
-    def __init__(self, kernel: Kernel, name: str, put: Put, record: Callable[..., object]) -> None:
+    def __init__(
+        self, kernel: Kernel, name: str, put: Put, record: Callable[..., object], driver: str | None = None
+    ) -> None:
         self._kernel = kernel
         self._name = name
         self._record = record
         self._fiber: Fiber | None = None
-        self._driver = _driver(name, LineTransport(name, put, self), self)
+        self._driver = _driver(driver, LineTransport(name, put, self), self)
         self._driver.connect()
 
     def methods(self) -> list[str]:
@@ -82,8 +84,8 @@ class InstrumentCalls:
             self._fiber.wake()
 
 
-def _driver(name: str, transport: LineTransport, calls: InstrumentCalls) -> BaseDriver:
-    kind = DRIVERS.get(name, BaseDriver)
+def _driver(name: str | None, transport: LineTransport, calls: InstrumentCalls) -> BaseDriver:
+    kind = BaseDriver if name is None else DRIVERS[name]
     if kind is ThermalChamberDriver:
         return ThermalChamberDriver(
             transport,

@@ -30,8 +30,10 @@ def offers(
     *,
     tester: Tester | None,
     instruments: Mapping[str, InstrumentServer],
+    drivers: Mapping[str, str],
 ) -> dict[str, Offer]:
-    """By kind; empty when the scenario names none. ``port(actor)`` makes the port of one who speaks at the cell."""
+    """By kind; empty when the scenario names none. ``port(actor)`` makes the port of one who speaks at the cell;
+    ``drivers``: instrument -> name of its driver."""
     cell, plugins = scenario.cell, scenario.plugins
     found: dict[str, Offer] = {}
     if cell.tester is not None and tester is not None:
@@ -41,7 +43,8 @@ def offers(
 
         def instrument(name: str, site: int) -> Calls:
             target = plugins.instruments[name]
-            return InstrumentCalls(kernel, target, instruments[target].put, kernel.journal.record)
+            put, record = instruments[target].put, kernel.journal.record
+            return InstrumentCalls(kernel, target, put, record, drivers.get(target))
 
         found["instrument"] = Offer(plugins.instruments, instrument)
     if plugins.actuators:

@@ -105,6 +105,10 @@ class ServedBench(Protocol):
     def resources(self) -> Mapping[str, str]:
         """VISA resource names that its description gives to instruments: resource -> name."""
 
+    @property
+    def drivers(self) -> Mapping[str, str]:
+        """Instrument -> name of its driver (``runtime.instruments.by_name``); without one it takes lines of text."""
+
     def seat(self, site: int, device: Device | None) -> None:
         """Put a device of the lot into socket ``site`` (from 0), or take it out (None), at the present instant."""
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from drycell.plugins_sim.instruments.bench import make_bench
+from drycell.sim.cell.instrument_calls import InstrumentCalls
 from drycell.sim.cell.run import JOURNAL, run
 from drycell.sim.cell.warm import WarmPrograms
 from drycell.sim.errors import DrycellError
+from drycell.sim.kernel import Kernel
 from drycell.sim.kernel import journal as journals
 from drycell.sim.scenario import from_data, load
 from tests.cell.test_bench import BENCH, SET_UP, true, values
@@ -114,6 +117,22 @@ def test_every_object_hook_is_answered_by_the_cell_and_other_names_by_the_enviro
                 and event.kind == "message"]  # fmt: skip
     assert [one["parameters"] for one in requests[::2]] == [{"temperature": [900]}, {}, {"temperature": [45]}]
     assert flight.verdict("peripherals answer once") == "holds"
+
+
+def test_the_driver_is_that_of_the_model_whatever_the_instrument_is_called(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("drycell-instrument: 1\n")
+    instruments = {"vin": {"model": "supply"}, "psu": {"file": str(tmp_path / "mine.yaml")}}
+    drivers = make_bench({"instruments": instruments}, lambda: 0).drivers
+    kernel = Kernel()
+    methods = {
+        name: InstrumentCalls(
+            kernel, name, lambda line, done: None, lambda *a, **k: None, drivers.get(name)
+        ).methods()
+        for name in instruments
+    }
+    kernel.close()
+    assert "set_voltage" in methods["vin"] and "set_voltage" not in methods["psu"]
+    assert {"write", "query", "identify"} <= set(methods["psu"])
 
 
 def test_names_that_lead_nowhere_are_one_sentence(tmp_path: Path) -> None:
