@@ -5,7 +5,8 @@ Rules
   a kind of violation is the same for every number of workers.
 - A new finding is on disk before anything else is done with it. Then a worker confirms and reduces it. While the
   search goes on, at most half of the workers (but one) do so: programs that are slow to start would stop it else.
-- Whoever asks to stop gets the runs in the air back, and then the search ends; what was found is kept.
+- Whoever asks to stop gets the runs in the air back, and then the search ends. What was found is kept; what was not
+  reduced by then can be reduced later.
 """
 
 import time
@@ -88,7 +89,7 @@ class Search:
             while True:
                 over = self._over(runs, wall_s)
                 self._hand_out(crew, over, runs)
-                if over is not None and not self._in_the_air and (self._stopping or not self._to_reduce):
+                if over is not None and not self._in_the_air and (self._stopping or not self.progress.reducing):
                     return over
                 for done in crew.wait(_PATIENCE_S):
                     self._take(done)
@@ -118,24 +119,25 @@ class Search:
             if self._to_reduce and self._at_work < reducers:
                 crew.take_on(self._to_reduce.pop(0), None)
                 self._at_work += 1
-            elif over is None and (runs is None or self._next <= runs) and self._schedule.ready(self._next):
+                continue
+            if over is None and (runs is None or self._next <= runs) and self._schedule.ready(self._next):
                 dna = self._schedule.genome(self._next)
                 crew.take_on({"number": self._next, "dna": dna.hex()}, RUN_LIMIT_S)
                 self._next += 1
+                self._in_the_air += 1
             else:
                 return
-            self._in_the_air += 1
 
     # taking back ---------------------------------------------------------------------------------------------------
 
     def _take(self, done: Done) -> None:
-        self._in_the_air -= 1
         if "reduce" in done.task:
             self._at_work -= 1
             self.progress.reducing -= 1
             trouble = done.trouble or (done.answer or {}).get("trouble", "")
             self.progress.troubles += [trouble] if trouble else []
             return
+        self._in_the_air -= 1
         number = done.task["number"]
         landed = Landed(number, trouble=done.trouble) if done.answer is None else landed_from(done.answer)
         self._landed[number] = landed

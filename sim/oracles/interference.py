@@ -20,6 +20,11 @@ ENDINGS = frozenset({"kill", "signal", "segfault", "exit", "out_of_memory", "tea
 """Faults that end a program and do nothing else: whatever is said in its name later is not their doing."""
 FILE_FAULTS = frozenset({"disk_full", "read_only_folder", "leftover_file"})
 """Faults that hinder the writing of the STDF file while they last."""
+INSTRUMENT_FAULTS = frozenset(
+    {"no_answer", "late_answer", "wrong_answer", "drift", "noise", "stuck"}
+    | {"peripheral_silent", "peripheral_late", "peripheral_wrong", "peripheral_elsewhere"}
+)
+"""Faults of what a program asks: what it says of its device may be wrong then, but not what it says it was told."""
 STANDING = frozenset({"disk_full", "read_only_folder", "handler_jam", "slow_link", "tcc_gone"})
 """Faults that no reset removes: they last for their ``for`` seconds, or for good."""
 HARMLESS = frozenset({"operator_resets"})

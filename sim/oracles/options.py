@@ -60,7 +60,7 @@ def _words(option: object) -> str:
 
 def _triggers(facts: Facts) -> Iterator[Case]:
     visible = {event.actor.removeprefix("sequencer") for event in facts.of_kind("state")}
-    for touchdown, result in facts.story.judged:
+    for touchdown, result in facts.story.reported:
         if result.site not in visible:
             continue
         seen = [
@@ -102,7 +102,7 @@ def _proof(touchdown: Touchdown) -> Iterator[Event]:
 def _stops(facts: Facts) -> Iterator[Case]:
     """With stop_on_fail nothing is tested after a failing test; without it, every test is."""
     order = _all_tests(facts)
-    for touchdown, result in facts.story.judged:
+    for touchdown, result in facts.story.reported:
         failing = result.failing
         if failing is None:
             continue
@@ -130,7 +130,7 @@ def _all_tests(facts: Facts) -> set[int]:
 
 def _stopped_fail(facts: Facts) -> Iterator[Case]:
     """A device stopped at its first failing test is a failed device, and the failing test counts."""
-    for touchdown, result in facts.story.judged:
+    for touchdown, result in facts.story.reported:
         if result.failing is None or not touchdown.option("stop_on_fail"):
             continue
         who, proof = f"the program of site {result.site}", tuple(_proof(touchdown))

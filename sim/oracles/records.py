@@ -21,7 +21,7 @@ def _in_order(facts: Facts) -> Iterator[Case]:
     order: dict[int, int] = {}
     for touchdown in facts.story.touchdowns:
         for site, results in touchdown.results.items():
-            if touchdown.disturbed(site):
+            if touchdown.meddled(site):
                 continue
             for result in results:
                 yield _result_in_order(result, order)
@@ -38,7 +38,7 @@ def _result_in_order(result: PartResult, order: dict[int, int]) -> Case:
 
 
 def _verdicts(facts: Facts) -> Iterator[Case]:
-    for _, result in facts.story.judged:
+    for _, result in facts.story.reported:
         for test in result.tests:
             if test.flag & ENDED or not test.outputs:
                 continue
@@ -64,7 +64,7 @@ def _shown(output: Output) -> str:
 
 
 def _flags(facts: Facts) -> Iterator[Case]:
-    for _, result in facts.story.judged:
+    for _, result in facts.story.reported:
         for test in result.tests:
             for output in test.outputs:
                 if output.flag & INVALID or test.flag & ENDED:
@@ -80,7 +80,7 @@ def _flags(facts: Facts) -> Iterator[Case]:
 def _parts(facts: Facts) -> Iterator[Case]:
     """PART_FLG, NUM_TEST and bins follow from the tests and from the bin table of the lot."""
     tables = _BinTables(facts)
-    for touchdown, result in facts.story.judged:
+    for touchdown, result in facts.story.reported:
         stopped = result.failing is not None and bool(touchdown.option("stop_on_fail"))
         begun = result.event if touchdown.asked is None else touchdown.asked.event
         text = _part_text(result, tables.during(result.site, begun.seq, result.event.seq), stopped)
@@ -110,7 +110,7 @@ def _part_text(result: PartResult, tables: Sequence[Mapping[int, int]], stopped:
 def _equal_failures(facts: Facts) -> Iterator[Case]:
     """Two failed devices whose tests came out alike, output by output, are in the same soft bin."""
     first: dict[Hashable, PartResult] = {}
-    for _, result in facts.story.judged:
+    for _, result in facts.story.reported:
         if result.failing is None:
             continue
         other = first.setdefault(tuple(map(_outcome, result.tests)), result)

@@ -7,12 +7,13 @@ Rules
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from drycell.sim.kernel import Event
+from drycell.sim.oracles.interference import INSTRUMENT_FAULTS
 from drycell.sim.oracles.results import PartResult
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Touchdown:
     given_up: Event | None = None
     last_seq: int = 0
     disturbed_sites: set[str] = field(default_factory=set)
+    meddled_sites: set[str] = field(default_factory=set)
 
     @property
     def job(self) -> Mapping[str, Any]:
@@ -61,10 +63,27 @@ class Touchdown:
         """Whether the scenario itself interfered with ``site`` in this touchdown."""
         return bool(self.disturbed_sites) and ("" in self.disturbed_sites or site in self.disturbed_sites)
 
+    def meddled(self, site: str) -> bool:
+        """The same, but for faults of the instruments and peripherals that the program asks."""
+        return bool(self.meddled_sites) and ("" in self.meddled_sites or site in self.meddled_sites)
+
+    def disturb(self, sites: Collection[str], fault: str = "") -> None:
+        """Note that ``fault`` of the scenario interfered with ``sites``."""
+        self.disturbed_sites.update(sites)
+        if fault not in INSTRUMENT_FAULTS:
+            self.meddled_sites.update(sites)
+
     def judged(self) -> Iterator[PartResult]:
         """The results with a PRR from sites in contact that the scenario left alone."""
+        return (result for result in self.reported() if not self.disturbed(result.site))
+
+    def reported(self) -> Iterator[PartResult]:
+        """These, and those of programs to whose instruments it did something.
+
+        Whatever these say, a result agrees with itself and with what they said.
+        """
         for site, results in self.results.items():
-            if site in self.parts and not self.disturbed(site):
+            if site in self.parts and not self.meddled(site):
                 yield from (result for result in results if result.has_part)
 
 
@@ -79,6 +98,11 @@ class Story:
     def judged(self) -> Sequence[tuple[Touchdown, PartResult]]:
         """Every result to be judged with its touchdown, see :meth:`Touchdown.judged`."""
         return [(touchdown, result) for touchdown in self.touchdowns for result in touchdown.judged()]
+
+    @cached_property
+    def reported(self) -> Sequence[tuple[Touchdown, PartResult]]:
+        """The same of :meth:`Touchdown.reported`."""
+        return [(touchdown, result) for touchdown in self.touchdowns for result in touchdown.reported()]
 
 
 @lru_cache(maxsize=4096)
@@ -124,7 +148,7 @@ def tell(facts: "Facts") -> Story:
         elif kind == "trigger":
             now.triggers.setdefault(event.actor.removeprefix("sequencer"), []).append(event)
         elif event.seq in strikes and not strikes[event.seq].armed_only:
-            now.disturbed_sites |= strikes[event.seq].sites
+            now.disturb(strikes[event.seq].sites, strikes[event.seq].name)
         elif kind == "state":
             _state(now, event)
     return story
@@ -135,7 +159,7 @@ def _result(now: Touchdown, result: PartResult, displaced: set[str]) -> None:
     there = now.results.setdefault(result.site, [])
     if result.site in displaced and (there or now.parts.get(result.site) != result.part):
         displaced.remove(result.site)
-        now.disturbed_sites.add(result.site)
+        now.disturb({result.site})
     there.append(result)
 
 

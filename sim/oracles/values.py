@@ -7,12 +7,14 @@ Rules
 - An output that never equals an answer for its own device, but in half of the touchdowns or more one for the device
   before, is stale from the start.
 - A value that is any other number told for the same device (a minimum, a maximum) is not judged, nor is an output
-  that is no reading (a mean), nor a test that ended early.
+  that is no reading (a mean).
+- Of a test that ended by an exception only this is judged: a number that it reports as valid is none that was told
+  for the device before alone.
 - Numbers are compared to nine significant digits, scaled by RES_SCAL.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from drycell.sim.kernel import Event
@@ -29,12 +31,16 @@ AMBIGUOUS = 2
 
 @dataclass(frozen=True, slots=True)
 class _Reported:
-    """One result with what was told for it and what it reports: output and place -> number as text."""
+    """One result with what was told for it and what it reports: output and place -> number as text.
+
+    ``ended``: the same for tests that an exception ended.
+    """
 
     touchdown: Touchdown
     result: PartResult
     told: Mapping[Key, str]
     values: Mapping[tuple[str, int], str]
+    ended: Mapping[tuple[str, int], str]
 
 
 def _text(value: float) -> str:
@@ -55,10 +61,10 @@ def _told(asks: Sequence[Event]) -> dict[Key, str]:
     return found
 
 
-def _values(result: PartResult) -> dict[tuple[str, int], str]:
+def _values(result: PartResult, *, ended: bool) -> dict[tuple[str, int], str]:
     found = {}
     for test in result.tests:
-        if test.flag & ENDED:
+        if bool(test.flag & ENDED) != ended:
             continue
         for output in test.outputs:
             if output.flag & INVALID:
@@ -70,10 +76,11 @@ def _values(result: PartResult) -> dict[tuple[str, int], str]:
 
 def _reported(facts: Facts) -> list[_Reported]:
     found = []
-    for touchdown, result in facts.story.judged:
+    for touchdown, result in facts.story.reported:
         asks = [e for e in touchdown.asks.get(result.site, ()) if e.seq < result.event.seq]
         if asks:
-            found.append(_Reported(touchdown, result, _told(asks), _values(result)))
+            values, after_exceptions = (_values(result, ended=ended) for ended in (False, True))
+            found.append(_Reported(touchdown, result, _told(asks), values, after_exceptions))
     return found
 
 
@@ -111,11 +118,20 @@ def _own_values(facts: Facts) -> Iterator[Case]:
             followers += 1
             old = set(last.told.values()) - set(one.told.values())
             stale.update(name for name, value in one.values.items() if name not in readings and value in old)
+            yield from _left_over(one, last, old)
         before[one.result.site] = one
     for name, times in stale.items():
         if times >= 2 and times >= SHARE * followers:
             text = f"{times} of {followers} times {name[0]} was a value of the device before on its site; last result"
             yield Breach(text, reported[-1].result.event)
+
+
+def _left_over(one: _Reported, last: _Reported, old: Collection[str]) -> Iterator[Case]:
+    for name, value in one.ended.items():
+        if value in old:
+            who = f"the program of site {one.result.site} reported {name[0]} = {value} for part {one.result.part}"
+            text = f"{who} after an exception; {value} is of part {last.result.part}, the device before"
+            yield Breach(text, one.result.event, (last.result.event,))
 
 
 def _judge(

@@ -98,16 +98,19 @@ def test_what_the_modelled_program_breaks_too_is_not_charged_to_the_program_unde
     assert (reference(real).rung, reference(real).program.path) == ("model", None)
 
 
-@pytest.mark.timeout(120)
-def test_ctrl_c_ends_the_command_with_its_findings_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("request_to_stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_request_to_stop_ends_the_command_with_its_findings_kept(
+    tmp_path: Path, request_to_stop: signal.Signals
+) -> None:
     words = ["--rung", "model", "--set", f"cell.quirks=[{QUIRK}]", "--set", f"expect=[{BROKEN}]", "--faults", ""]
     command = [str(Path(sys.executable).with_name("drycell")), "explore", str(DEMO), *words, "--minutes", "60"]
     process = subprocess.Popen([*command, "--jobs", "1"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
         if line.startswith("found in run"):
-            process.send_signal(signal.SIGINT)
+            process.send_signal(request_to_stop)
             break
-    process.stderr.read()
+    said = process.stderr.read()
     assert process.wait() == 130
+    assert "stopping when the runs in the air are back" in said
     assert [finding.facts.oracle for finding in FindingStore(tmp_path / ".drycell" / "findings").all()] == [BROKEN]

@@ -665,6 +665,14 @@ MUTANTS = {
         "values are of this device",
         remembering(shared=False, when=lambda count: count == 5),
     ),
+    "program repeats a value after an exception": Mutant(
+        "quirk sequencer-repeats-stale-value, while a meter is silent",
+        "values are of this device",
+        changes={
+            "cell": {"quirks": ["sequencer-repeats-stale-value"]},
+            "timeline": [{"when": {"part": 5}, "do": {"no_answer": {"asked": "VOUT", "part": 5, "count": 1}}}],
+        },
+    ),
     "program is always one device late": Mutant(
         "every device gets the voltage of the device before",
         "values are of this device",

@@ -6,9 +6,11 @@ import pytest
 
 from drycell.sim import oracles
 from drycell.sim.cell.run import JOURNAL
+from drycell.sim.faults import PALETTE
 from drycell.sim.kernel import Event
 from drycell.sim.kernel import journal as journals
 from drycell.sim.oracles import ORACLES
+from drycell.sim.oracles.interference import INSTRUMENT_FAULTS
 from tests.oracles.mutants import MUTANTS
 from tests.oracles.support import Judged, fly, fly_mutant, judged
 
@@ -23,6 +25,7 @@ DATA = [  # a mutant whose program breaks a promise once, and the promise
     ("program hangs", "results in time"),
     ("program announces a wrong state", "sequencer states follow the table"),
 ]
+AGREEMENTS = ("records are in order", "devices follow their tests", "values are of this device")
 
 
 def journal_of(name: str, folder) -> list[Event]:
@@ -57,6 +60,18 @@ def test_where_the_scenario_interfered_the_program_is_not_blamed(mutant, oracle,
     excused = judge(with_effect(events, lambda event: event.seq == seq, fault="stale", site=int(site)))
     text = excused.results[oracle].text
     assert excused.verdicts[oracle] != "violated" or f"(event {seq + 1})" not in text, text
+
+
+@pytest.mark.parametrize(("mutant", "oracle"), [pair for pair in DATA if pair[1] in AGREEMENTS])
+def test_a_silent_meter_excuses_no_result_that_disagrees_with_itself_or_with_the_meter(mutant, oracle, tmp_path):
+    events = journal_of(mutant, tmp_path / "run")
+    seq, site = guilty(events, oracle)
+    silent = with_effect(events, lambda event: event.seq == seq, fault="no_answer", site=int(site))
+    assert judge(silent).verdicts[oracle] == "violated"
+
+
+def test_the_faults_of_instruments_are_those_of_the_palette():
+    assert {name for name, fault in PALETTE.items() if fault.layer == "instrument"} == INSTRUMENT_FAULTS
 
 
 @pytest.mark.parametrize(("mutant", "oracle"), DATA)
