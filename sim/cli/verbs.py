@@ -117,9 +117,16 @@ def _report(verbs: Verbs) -> None:
 
 
 def _export(verbs: Verbs) -> None:
-    parser = verbs.add("export", "write one run for other tools", "report:export")
-    parser.add_argument("run", metavar="RUN", help="name or its beginning, path, or latest")
-    parser.add_argument("--to", metavar="FORMATS", required=True, help="perfetto, csv or both with a comma between")
+    parser = verbs.add("export", "write one run, or a recording, for other tools", "export:export")
+    parser.add_argument(
+        "run", metavar="RUN", help="name or its beginning, path, or latest; or a recording of a floor"
+    )
+    parser.add_argument(
+        "--to",
+        metavar="FORMATS",
+        required=True,
+        help="perfetto, csv, parquet, stdf, atdf; of a recording too: recording, pcapng; with commas between",
+    )
     parser.add_argument("-o", "--out", metavar="DIR", type=Path, default=Path(), help="folder to write to (here)")
 
 

@@ -5,15 +5,18 @@ Faults come as marks, for whoever plays the run again: they are what was done to
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from drycell.sim.kernel.journal import event_of, read_header
 from drycell.sim.replay.lines import lines
 from drycell.sim.replay.recording import Entry, Gap, Recording
 from drycell.sim.replay.stored import entry_of
 
-JOURNAL = "journal.jsonl"
+JOURNAL, SCENARIO = "journal.jsonl", "scenario.json"
 
 
 class JournalReader:
@@ -27,7 +30,16 @@ class JournalReader:
         """Raises DrycellError when it is no journal, or of an unknown version."""
         file = path / JOURNAL if path.is_dir() else path
         read_header(file)
-        return Recording("journal", path.name, lambda: _items(file))
+        return Recording("journal", path.name, lambda: _items(file), start_unix_ns=_epoch_ns(file.parent))
+
+
+def _epoch_ns(run_dir: Path) -> int | None:
+    """When the run began, by its scenario; None when the journal lies alone."""
+    try:
+        epoch = orjson.loads((run_dir / SCENARIO).read_bytes())["epoch"]
+        return round(datetime.fromisoformat(epoch).timestamp()) * 10**9
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _items(file: Path) -> Iterator[Entry | Gap]:

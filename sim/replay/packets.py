@@ -4,19 +4,23 @@ Rules
 - A recording of messages holds neither acknowledgements nor deliveries. They follow: the handshake of the message's
   QoS, and a delivery to every client whose filter fits, at the lower of both QoS, in order of subscription.
 - A client that never connected (a party inside the simulator) connects with its first message.
-- What MQTT does not say is left out: pings, repetitions, packets that a fault destroyed. A will comes from the
-  broker.
+- What a recording does not tell is left out: pings, repetitions, packets that a fault destroyed, and who hears a
+  message inside the simulator. A will comes from the broker.
 - All packets of a message share its instant.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from drycell.sim.broker import codec
 from drycell.sim.broker.messages import Will
-from drycell.sim.broker.topics import FilterIndex
+from drycell.sim.broker.topics import FilterIndex, matches
+from drycell.sim.errors import DrycellError
 from drycell.sim.replay.recording import Direction, Entry, Recording
+from drycell.sim.replay.stored import payload_in
+
+_KEEPALIVE_S = 60
 
 
 class Packet(NamedTuple):
@@ -39,7 +43,10 @@ class _Client:
 
 
 def packets(recording: Recording) -> Iterator[Packet]:
-    """The packets, in order; every connection that is open at the end ends there."""
+    """The packets, in order; every connection that is open at the end ends there.
+
+    Raises DrycellError when MQTT cannot carry what an entry holds.
+    """
     return _Floor().packets(recording)
 
 
@@ -48,6 +55,7 @@ class _Floor:
         self._open: dict[str, _Client] = {}
         self._count = 0
         self._index: FilterIndex[_Client] = FilterIndex()
+        self._retained: dict[str, tuple[bytes, int]] = {}
 
     def packets(self, recording: Recording) -> Iterator[Packet]:
         t_ns = 0
@@ -55,7 +63,10 @@ class _Floor:
             t_ns = entry.t_ns
             act = _ACTS.get(entry.kind)
             if act is not None:
-                yield from act(self, entry)
+                try:
+                    yield from act(self, entry)
+                except ValueError as error:
+                    raise DrycellError(f"the {entry.kind} at {t_ns / 1e9:.9f} s is no MQTT packet: {error}") from None
         for client in list(self._open.values()):
             yield from self._end(client, t_ns)
 
@@ -75,17 +86,22 @@ class _Floor:
 
     def subscribe(self, entry: Entry) -> Iterator[Packet]:
         client = yield from self._known(entry)
-        pairs = [(str(name), int(qos)) for name, qos in entry.detail.get("filters", ())]
+        pairs = [(name, qos) for name, qos in entry.detail.get("filters", ())]
         client.to_broker = packet_id = _after(client.to_broker)
         yield self._in(client, entry, codec.encode_subscribe(packet_id, pairs))
         yield self._out(client, entry, codec.encode_suback(packet_id, [qos for _, qos in pairs]))
         for name, qos in pairs:
             client.filters[name] = qos
             self._index.add(name, client, qos)
+            for topic, (payload, kept_qos) in self._retained.items():
+                if matches(topic, name):
+                    yield from self._deliver(
+                        client, replace(entry, topic=topic, payload=payload, retain=True), min(qos, kept_qos)
+                    )
 
     def unsubscribe(self, entry: Entry) -> Iterator[Packet]:
         client = yield from self._known(entry)
-        names = [str(name) for name in entry.detail.get("filters", ())]
+        names = list(entry.detail.get("filters", ()))
         client.to_broker = packet_id = _after(client.to_broker)
         yield self._in(client, entry, codec.encode_unsubscribe(packet_id, names))
         yield self._out(client, entry, codec.encode_ack(codec.UNSUBACK, packet_id))
@@ -103,12 +119,16 @@ class _Floor:
             for kind, back in _HANDSHAKES[qos]:
                 told = self._out if back else self._in
                 yield told(client, entry, codec.encode_ack(kind, packet_id))
+        if entry.retain:
+            self._retained[entry.topic] = entry.payload, qos
+            if not entry.payload:
+                del self._retained[entry.topic]
         for client, granted in list(self._index.match(entry.topic)):
-            yield from self._deliver(client, entry, min(qos, granted))
+            yield from self._deliver(client, replace(entry, retain=False), min(qos, granted))
 
     def _deliver(self, client: _Client, entry: Entry, qos: int) -> Iterator[Packet]:
         client.from_broker = packet_id = _after(client.from_broker) if qos else client.from_broker
-        yield self._out(client, entry, codec.encode_publish(entry.topic, entry.payload, qos, False, packet_id))
+        yield self._out(client, entry, codec.encode_publish(entry.topic, entry.payload, qos, entry.retain, packet_id))
         for kind, back in _HANDSHAKES[qos]:
             told = self._in if back else self._out
             yield told(client, entry, codec.encode_ack(kind, packet_id))
@@ -127,14 +147,12 @@ class _Floor:
         will = detail.get("will")
         connect = codec.Connect(
             name,
-            bool(detail.get("clean", True)),
-            int(detail.get("keepalive_s", 60)),
-            None
-            if will is None
-            else Will(will["topic"], will.get("payload", "").encode(), will["qos"], will["retain"]),
+            detail.get("clean", True),
+            detail.get("keepalive_s", _KEEPALIVE_S),
+            None if will is None else Will(will["topic"], payload_in(will), will["qos"], will["retain"]),
         )
         yield self._in(client, entry, codec.encode_connect(connect))
-        yield self._out(client, entry, codec.encode_connack(0, bool(detail.get("session_present", False))))
+        yield self._out(client, entry, codec.encode_connack(0, detail.get("session_present", False)))
 
     def _end(self, client: _Client, t_ns: int) -> Iterator[Packet]:
         for name in client.filters:

@@ -143,10 +143,13 @@ def entry_of(data: Mapping[str, Any], shift_ns: int = 0) -> Entry:
     detail = optional.get("detail", {})
     if not all(fits(detail[key]) for (of, key), fits in _DETAILS.items() if of == kind and key in detail):
         raise ValueError("detail")
-    payload = (
-        b64decode(data["payload_b64"], validate=True) if "payload_b64" in data else data.get("payload", "").encode()
-    )
-    return Entry(t_ns + shift_ns, kind, payload=payload, **optional)
+    return Entry(t_ns + shift_ns, kind, payload=payload_in(data), **optional)
+
+
+def payload_in(data: Mapping[str, Any]) -> bytes:
+    """The payload of an entry or a will. Raises ValueError or AttributeError when it is none."""
+    packed = data.get("payload_b64")
+    return data.get("payload", "").encode() if packed is None else b64decode(packed, validate=True)
 
 
 def _is(kind: type) -> Callable[[Any], bool]:
@@ -154,11 +157,12 @@ def _is(kind: type) -> Callable[[Any], bool]:
 
 
 def _is_will(value: Any) -> bool:
-    return isinstance(value, dict) and (
-        type(value.get("topic")) is str
+    return (
+        isinstance(value, dict)
+        and type(value.get("topic")) is str
         and _is_qos(value.get("qos"))
         and type(value.get("retain")) is bool
-        and type(value.get("payload", "")) is str
+        and isinstance(payload_in(value), bytes)
     )
 
 

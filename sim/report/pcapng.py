@@ -15,6 +15,7 @@ from drycell.sim.replay.recording import Direction
 
 _BROKER, _PORT, _FIRST_CLIENT_PORT = 0x0A000001, 1883, 49152
 _PAYLOAD_BYTES = 1460
+_LAST_NS = (1 << 64) - 1
 _FIN, _SYN, _PSH, _ACK = 1, 2, 8, 16
 _ETHERNET = b"\x02\0\0\0\0\x01\x02\0\0\0\0\x02\x08\0"
 _COMMENT, _TSRESOL = 1, 9
@@ -89,7 +90,7 @@ class _Capture:
         ip = struct.pack("!BBHHHBBHII", 0x45, 0, 20 + len(tcp), self._ident, 0x4000, 64, 6, 0, source[0], target[0])
         frame = _ETHERNET + ip[:10] + _checksum(ip) + ip[12:] + tcp
         line.next[direction] = line.next[direction] + len(data) + bool(flags & (_SYN | _FIN)) & 0xFFFFFFFF
-        at_ns = self._epoch_ns + t_ns
+        at_ns = min(max(self._epoch_ns + t_ns, 0), _LAST_NS)
         body = struct.pack("<IIIII", 0, at_ns >> 32, at_ns & 0xFFFFFFFF, len(frame), len(frame)) + _padded(frame)
         if comment:
             body += _option(_COMMENT, comment.encode()[:1000]) + b"\0\0\0\0"

@@ -148,7 +148,7 @@ def test_an_unknown_format_is_suggested(capsys: Capture, run_dir: Path) -> None:
     (line,) = output(capsys, "export", run_dir, "--to", "perfeto", code=3)
     assert line == "drycell: --to 'perfeto' is no format; did you mean 'perfetto'?"
     (line,) = output(capsys, "export", run_dir, "--to", ",", code=3)
-    assert line == "drycell: --to names no format; known are perfetto, csv"
+    assert line == "drycell: --to names no format; known are perfetto, csv, parquet, recording, pcapng, stdf, atdf"
 
 
 def test_hostile_text_stays_on_its_line(capsys: Capture, tmp_path: Path) -> None:

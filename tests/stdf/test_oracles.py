@@ -17,8 +17,8 @@ from stdf_samples import samples
 from drycell.runtime.stdf import Gap, StdfError, read, read_tolerant
 from drycell.runtime.stdf.checks import check
 from drycell.runtime.stdf.encode import Order
-from drycell.sim.cell.run import run
-from drycell.sim.scenario import load
+from drycell.sim.cli import main
+from drycell.sim.runs import Run
 
 pytestmark = pytest.mark.xdist_group("stdf-oracles")
 
@@ -167,17 +167,17 @@ def test_a_whole_lot_opens_in_other_libraries_with_the_same_counts(program: str,
     assert json.loads(said.stdout) == Counter(r.name for r in read(path))
 
 
-def test_the_demos_stdf_opens_in_other_libraries_with_the_counts_that_the_run_prints(tmp_path: Path) -> None:
+def test_the_demos_exported_stdf_opens_in_other_libraries_with_the_counts_that_the_run_prints(tmp_path: Path) -> None:
     demo = Path(__file__).parents[2] / "scenarios" / "demo.yaml"
-    scenario = load(demo).model_copy(update={"rung": "model"})
-    result = run(scenario, tmp_path / "run")
-    assert result.stdf_path is not None and result.parts == 50
-    assert check(result.stdf_path).errors == 0
+    assert main(["run", str(demo), "--rung", "model", "--out", str(tmp_path / "run")]) == 0
+    assert main(["export", str(tmp_path / "run"), "--to", "stdf", "-o", str(tmp_path)]) == 0
+    result = Run(tmp_path / "run").result()
+    assert result is not None and result.stdf_path is not None and result.parts == 50
+    exported = tmp_path / result.stdf_path.name
+    assert check(exported).errors == 0
     for program in (BINS, BINS_SEMI_ATE):
         python = environment("stdf-oracles", REQUIREMENTS)
-        said = subprocess.run(
-            [python, "-c", program, str(result.stdf_path)], capture_output=True, text=True, check=True
-        )
+        said = subprocess.run([python, "-c", program, str(exported)], capture_output=True, text=True, check=True)
         hard, soft, parts = json.loads(said.stdout)
         assert {int(k): v for k, v in hard.items()} == dict(result.hard_bins)
         assert {int(k): v for k, v in soft.items()} == dict(result.soft_bins)
