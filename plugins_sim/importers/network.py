@@ -15,7 +15,7 @@ from drycell.sim.replay.conversation import Conversation
 from drycell.sim.replay.recording import Direction, Entry, Gap, Recording
 
 MQTT_PORT, MQTT_TLS_PORT, SCPI_PORT = 1883, 8883, 5025
-_MOST_CONNECTIONS = 4096
+_MOST_CONNECTIONS, _MOST_ENDED = 4096, 256
 _ACK, _RST = 16, 4
 _MESSAGE_LIMIT_BYTES = 1024 * 1024
 _CONNECT = b"\x00\x04MQTT"
@@ -39,6 +39,7 @@ class _Pass:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connections: dict[tuple[str, str], _Connection] = {}
+        self._ended: dict[tuple[str, str], _Connection] = {}
 
     def items(self) -> Iterator[Timed]:
         now_ns = 0
@@ -51,22 +52,26 @@ class _Pass:
             if segment is not None:
                 yield from _at(now_ns, self._segment(segment, now_ns))
         for connection in self._connections.values():
-            yield from _at(now_ns, connection.finish("the capture ends", ended=False))
+            yield from _at(now_ns, connection.finish(None))
 
     def _segment(self, segment: Segment, at_ns: int) -> Iterator[Entry | Gap]:
+        """Ended connections are remembered for a while, so that a segment that is sent again begins no new one."""
         key = min(segment.source, segment.target), max(segment.source, segment.target)
-        known = self._connections.get(key)
-        if known is not None and segment.opens and not segment.flags & _ACK:
+        known = self._connections.get(key) or self._ended.get(key)
+        if known is not None and known.is_over(segment):
             yield from known.finish("opened anew")
             known = None
         if known is None:
+            self._ended.pop(key, None)
             if len(self._connections) >= _MOST_CONNECTIONS:
                 oldest = next(iter(self._connections))
                 yield from self._connections.pop(oldest).finish("too many connections at once")
             known = self._connections[key] = _Connection()
         yield from known.take(segment, at_ns)
-        if known.over:
-            del self._connections[key]
+        if known.ended and self._connections.pop(key, None) is not None:
+            self._ended[key] = known
+            if len(self._ended) > _MOST_ENDED:
+                del self._ended[next(iter(self._ended))]
 
 
 def _at(at_ns: int, items: Iterator[Entry | Gap]) -> Iterator[Timed]:
@@ -81,7 +86,13 @@ class _Connection:
         self._spoken: _Mqtt | _Scpi | _Other | None = None
         self._closed: set[str] = set()
         self._cause = "closed"
-        self.over = False
+        self.ended = False
+
+    def is_over(self, segment: Segment) -> bool:
+        """Whether ``segment`` opens another connection between the same places; a repeated SYN does not."""
+        stream = self._streams.get(segment.source)
+        known = stream is None or stream.first == segment.sequence
+        return segment.opens and not segment.flags & _ACK and (not known or isinstance(self._spoken, _Other))
 
     def take(self, segment: Segment, at_ns: int) -> Iterator[Entry | Gap]:
         if isinstance(self._spoken, _Other):
@@ -93,22 +104,23 @@ class _Connection:
             yield from self._told(segment, piece)
         if segment.ends:
             self._closed.add(segment.source)
-            self._cause = "reset" if segment.flags & _RST else "closed"
-        if self._closed and (self._cause == "reset" or len(self._closed) == 2) and not self._waits():
-            yield from self.finish(self._cause)
+            self._cause = "reset" if segment.flags & _RST else self._cause
+        if self._is_closed and not any(stream.waits for stream in self._streams.values()):
+            yield from self.finish(None)
 
-    def finish(self, cause: str, *, ended: bool = True) -> Iterator[Entry | Gap]:
-        """Nothing more will come; ``ended``: because the connection is over, not because the file is."""
-        self.over = True
+    def finish(self, cause: str | None) -> Iterator[Entry | Gap]:
+        """Nothing more will come; ``cause`` None: because the file ends, or because the connection was closed."""
+        self.ended = True
         if self._spoken is not None:
             for source, stream in self._streams.items():
                 for piece in stream.rest():
                     yield from self._spoken.hear(source, piece)
-            if ended:
-                yield from self._spoken.end(cause)
+            if cause is not None or self._is_closed:
+                yield from self._spoken.end(cause or self._cause)
 
-    def _waits(self) -> bool:
-        return any(stream.waits for stream in self._streams.values())
+    @property
+    def _is_closed(self) -> bool:
+        return self._cause == "reset" or len(self._closed) == 2
 
     def _told(self, segment: Segment, piece: bytes | Hole) -> Iterator[Entry | Gap]:
         if self._spoken is None:

@@ -10,6 +10,7 @@ import ipaddress
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 from drycell.plugins_sim.importers.pcap import Frame
@@ -96,10 +97,15 @@ class Hole(NamedTuple):
 
 @dataclass(slots=True)
 class Stream:
-    """One direction of a connection. Segments in, bytes in order and holes out."""
+    """One direction of a connection. Segments in, bytes in order and holes out.
 
-    next: int | None = None
-    _waiting: dict[int, bytes] = field(default_factory=dict)
+    Places are counted in bytes from the first one, so that sequence numbers may wrap.
+    """
+
+    first: int | None = None
+    _next: int | None = None
+    _told: int = 0
+    _waiting: list[tuple[int, bytes]] = field(default_factory=list)
     _bytes: int = 0
     _since_ns: int = 0
 
@@ -109,23 +115,22 @@ class Stream:
         return bool(self._waiting)
 
     def open(self, sequence: int) -> None:
-        """The sequence number of SYN."""
-        self.next = sequence + 1 & 0xFFFFFFFF
+        """The sequence number of SYN, which is ``first``; a second SYN changes nothing."""
+        if self._next is None:
+            self.first, self._next = sequence, sequence + 1 & 0xFFFFFFFF
 
     def take(self, segment: Segment, at_ns: int) -> Iterator[bytes | Hole]:
         """What can be told now. A stream without SYN begins with its first segment."""
         if segment.data or segment.missing:
-            self.next = segment.sequence if self.next is None else self.next
+            self.open(segment.sequence - 1 & 0xFFFFFFFF)
             if not self._waiting:
                 self._since_ns = at_ns
-            known = self._waiting.get(segment.sequence, b"")
-            if len(segment.data) > len(known):
-                self._bytes += len(segment.data) - len(known)
-                self._waiting[segment.sequence] = segment.data
+            place = self._told + _distance(segment.sequence, self._next or 0)
+            heappush(self._waiting, (place, segment.data))
+            self._bytes += len(segment.data)
             yield from self._ready()
-            if segment.missing and not self._waiting:
-                self.next = (self.next or 0) + segment.missing & 0xFFFFFFFF
-                yield Hole(segment.missing)
+            if segment.missing and self._told == place + len(segment.data):
+                yield self._hole(segment.missing)
         late = at_ns - self._since_ns > PATIENCE_NS
         while self._waiting and (late or self._bytes > WAITING_LIMIT_BYTES or len(self._waiting) > WAITING_LIMIT):
             yield from self._skip()
@@ -136,28 +141,28 @@ class Stream:
             yield from self._skip()
 
     def _ready(self) -> Iterator[bytes]:
-        moved = True
-        while moved:
-            moved = False
-            for sequence in list(self._waiting):
-                ahead = self._ahead(sequence)
-                if ahead > 0:
-                    continue
-                data = self._waiting.pop(sequence)
-                self._bytes -= len(data)
-                if len(data) > -ahead:
-                    fresh = data[-ahead:]
-                    self.next = (self.next or 0) + len(fresh) & 0xFFFFFFFF
-                    moved = True
-                    yield fresh
+        while self._waiting and self._waiting[0][0] <= self._told:
+            place, data = heappop(self._waiting)
+            self._bytes -= len(data)
+            fresh = data[self._told - place :]
+            if fresh:
+                self._move(len(fresh))
+                yield fresh
 
     def _skip(self) -> Iterator[bytes | Hole]:
-        nearest = min(map(self._ahead, self._waiting))
-        self.next = (self.next or 0) + nearest & 0xFFFFFFFF
-        yield Hole(nearest)
+        yield self._hole(self._waiting[0][0] - self._told)
         yield from self._ready()
 
-    def _ahead(self, sequence: int) -> int:
-        """How far ``sequence`` is ahead of what comes next, in the arithmetic of RFC 9293 section 3.4."""
-        distance = sequence - (self.next or 0) & 0xFFFFFFFF
-        return distance - (1 << 32) if distance >= 1 << 31 else distance
+    def _hole(self, size: int) -> Hole:
+        self._move(size)
+        return Hole(size)
+
+    def _move(self, size: int) -> None:
+        self._told += size
+        self._next = (self._next or 0) + size & 0xFFFFFFFF
+
+
+def _distance(sequence: int, from_: int) -> int:
+    """How far ``sequence`` is ahead, in the arithmetic of RFC 9293 section 3.4."""
+    distance = sequence - from_ & 0xFFFFFFFF
+    return distance - (1 << 32) if distance >= 1 << 31 else distance
