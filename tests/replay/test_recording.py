@@ -172,12 +172,12 @@ def test_a_journal_is_what_an_observer_could_have_heard(tmp_path):
     (tmp_path / "journal.jsonl").write_bytes(JOURNAL + b"".join(lines_))
     will = {"topic": "w", "qos": 2, "retain": False}
     expected = [
-        Entry(20, "connect", "a", detail={"clean": True, "keepalive_s": 60, "will": will}),
-        Entry(30, "subscribe", "a", detail={"filters": [["x/#", 1]]}),
-        Entry(40, "publish", "a", "t", "ü".encode(), 2),
-        Entry(50, "publish", "a", "t", b"\xff", 0, True),
-        Entry(60, "disconnect", "a", detail={"cause": "keepalive"}),
-        Entry(70, "publish", "a", "w", b"gone", 2, detail={"will": True}),
+        Entry(20, "connect", "a", detail={"clean": True, "keepalive_s": 60, "will": will, "event": 2}),
+        Entry(30, "subscribe", "a", detail={"filters": [["x/#", 1]], "event": 3}),
+        Entry(40, "publish", "a", "t", "ü".encode(), 2, detail={"event": 4}),
+        Entry(50, "publish", "a", "t", b"\xff", 0, True, detail={"event": 5}),
+        Entry(60, "disconnect", "a", detail={"cause": "keepalive", "event": 6}),
+        Entry(70, "publish", "a", "w", b"gone", 2, detail={"will": True, "event": 7}),
     ]
     assert list(open_recording(tmp_path).items()) == list(open_recording(tmp_path / "journal.jsonl")) == expected
 
