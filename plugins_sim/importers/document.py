@@ -92,9 +92,9 @@ def _salvaged(text: str) -> tuple[list[Any], list[Gap]]:
     while (at := text.find("{", at)) >= 0 and failures < _MOST_FAILURES and effort > 0:
         try:
             value, end = _DECODER.raw_decode(text, at)
-        except json.JSONDecodeError as error:
+        except ValueError as error:  # JSONDecodeError, or a number of too many digits
             failures += 1
-            effort -= error.pos - at
+            effort -= getattr(error, "pos", at) - at
             at += 1
         except RecursionError:
             break

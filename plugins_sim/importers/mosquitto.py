@@ -6,13 +6,12 @@ several lines as they are.
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from drycell.plugins_sim.importers.text import Timed, payload_of, recording, unix_ns, unusable
+from drycell.plugins_sim.importers.text import Growing, Timed, payload_of, recording, unix_ns, unusable
 from drycell.sim.replay.lines import LINE_LIMIT_BYTES, lines
 from drycell.sim.replay.recording import Entry, Recording
 
@@ -53,20 +52,18 @@ def _begins_message(line: bytes) -> bool:
 
 
 def _text(path: Path) -> Iterator[Timed]:
-    held: tuple[int | None, Entry] | None = None
+    held: Growing | None = None
     for line in lines(path):
-        if held is not None and line.data.startswith(_CONTINUES) and len(held[1].payload) < LINE_LIMIT_BYTES:
-            held = held[0], replace(held[1], payload=held[1].payload + b"\n" + line.data)
+        if held is not None and line.data.startswith(_CONTINUES) and held.grow(line.data):
             continue
         if held is not None:
-            yield held
-        held, item = None, _message(line.data)
-        if item is None or line.size > LINE_LIMIT_BYTES:
+            yield held.grown()
+        item = _message(line.data)
+        held = None if item is None or line.size > LINE_LIMIT_BYTES else Growing(*item)
+        if held is None:
             yield unusable(line, "no topic with a payload behind it")
-        else:
-            held = item
     if held is not None:
-        yield held
+        yield held.grown()
 
 
 def _message(line: bytes) -> tuple[int | None, Entry] | None:

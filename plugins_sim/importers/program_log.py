@@ -6,12 +6,11 @@ the second; they are taken as UTC.
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from drycell.plugins_sim.importers.text import Timed, recording, unusable
-from drycell.sim.replay.lines import LINE_LIMIT_BYTES, lines
+from drycell.plugins_sim.importers.text import Growing, Timed, recording, unusable
+from drycell.sim.replay.lines import lines
 from drycell.sim.replay.recording import Entry, Recording
 
 _LINE = re.compile(rb"^([^|]{1,40})\|(\d\d/\d\d/\d{4} \d\d:\d\d:\d\d [AP]M) *\|([A-Z]{2,12}) *\|(.*)$", re.DOTALL)
@@ -30,22 +29,19 @@ class ProgramLogReader:
 
 
 def _lines(path: Path) -> Iterator[Timed]:
-    held: tuple[int | None, Entry] | None = None
+    held: Growing | None = None
     for line in lines(path):
         match = _LINE.match(line.data)
         if match is not None:
             if held is not None:
-                yield held
-            held = (
-                _at_ns(match[2].decode()),
-                Entry(0, "log", match[1].decode("utf-8", "replace").strip(), match[3].decode(), match[4]),
-            )
-        elif held is not None and len(held[1].payload) < LINE_LIMIT_BYTES:
-            held = held[0], replace(held[1], payload=held[1].payload + b"\n" + line.data)
-        elif line.data:
+                yield held.grown()
+            name, time, level, text = match.groups()
+            entry = Entry(0, "log", name.decode("utf-8", "replace").strip(), level.decode(), text)
+            held = Growing(_at_ns(time.decode()), entry)
+        elif line.data and (held is None or not held.grow(line.data)):
             yield unusable(line, "no line of a log")
     if held is not None:
-        yield held
+        yield held.grown()
 
 
 def _at_ns(text: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -21,6 +22,10 @@ _NAMES: Mapping[str, str] = {
 }
 _USUAL = ("time", "topic", "payload")
 _DELIMITERS = (",", ";", "\t")
+_MOST_LINES = 1_000
+"""A row has at most so many lines; a quote that is not closed within them is damage, and begins no row."""
+_MOST_REREADS = 100
+"""Behind so many of them, their lines are left out."""
 
 
 class TableReader:
@@ -41,34 +46,47 @@ class TableReader:
 
 
 def _rows(path: Path) -> Iterator[Timed]:
-    texts = (
+    source = (
         line.data.decode("utf-8-sig" if line.number == 1 else "utf-8", "surrogateescape") for line in lines(path)
     )
-    first = next(texts, "")
+    first = next(source, "")
     delimiter = _delimiter(first)
     columns = _columns(first, delimiter)
-    reader = csv.reader(_again(first, texts) if columns is None else _lines(texts), delimiter=delimiter, strict=True)
+    again: deque[str] = deque([first] if columns is None else [])
+    number, rereads = (1 if columns is None else 2), 0
+    row: list[str] = []
+    is_open = False
     while True:
-        number = reader.line_num + (1 if columns is None else 2)
-        try:
-            row = next(reader)
-        except StopIteration:
+        line = again.popleft() if again else next(source, None)
+        if line is not None:
+            row.append(line)
+            is_open ^= bool(line.count('"') % 2)
+            if is_open and len(row) < _MOST_LINES:
+                continue
+        elif not row:
             return
-        except csv.Error as error:
-            yield Gap(f"line {number}", f"no CSV: {error}", 1, "lines")
-            continue
-        if row:
-            cells = dict(zip(columns or _USUAL, row, strict=False))
-            yield _message(cells) or Gap(f"line {number}", "no time, topic and payload", 1, "lines")
+        used = len(row)
+        if not is_open:
+            yield from _item(row, delimiter, columns or _USUAL, number)
+        else:
+            if rereads < _MOST_REREADS:
+                again.extendleft(reversed(row[1:]))
+                rereads, used = rereads + 1, 1
+            yield Gap(f"line {number}", "a quote that is not closed", used, "lines")
+        number += used
+        row, is_open = [], False
 
 
-def _lines(texts: Iterator[str]) -> Iterator[str]:
-    return (f"{text}\n" for text in texts)
-
-
-def _again(first: str, texts: Iterator[str]) -> Iterator[str]:
-    yield f"{first}\n"
-    yield from _lines(texts)
+def _item(row: list[str], delimiter: str, columns: tuple[str, ...], number: int) -> Iterator[Timed]:
+    """The message in the lines of a row; none in an empty one."""
+    try:
+        cells = next(csv.reader([f"{line}\n" for line in row], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        yield Gap(f"line {number}", f"no CSV: {error}", len(row), "lines")
+        return
+    if cells:
+        message = _message(dict(zip(columns, cells, strict=False)))
+        yield message or Gap(f"line {number}", "no time, topic and payload", len(row), "lines")
 
 
 def _message(cells: Mapping[str, str]) -> tuple[int | None, Entry] | None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from drycell.sim.errors import DrycellError
-from drycell.sim.replay.lines import Line
+from drycell.sim.replay.lines import LINE_LIMIT_BYTES, Line
 from drycell.sim.replay.recording import Entry, Gap, Recording
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_SECOND, _LAST_SECOND = 10**8, 10**10
+_FIRST_SECOND, _LAST_SECOND = 10**8, (1 << 63) // 10**9
 """Between these a number is taken for seconds since 1970; a thousand times more for milliseconds, and so on."""
 _TRIED = 10_000
 
@@ -24,12 +24,16 @@ Timed = tuple[int | None, Entry] | Gap
 
 def recording(format: str, path: Path, items: Callable[[], Iterator[Timed]]) -> Recording:
     """The recording of ``items``. Raises DrycellError when its beginning holds no entry at all."""
-    begin = list(islice(items(), _TRIED))
-    entries = [item for item in begin if not isinstance(item, Gap)]
-    if not entries:
-        gap = next((f"; {item.sentence()}" for item in begin if isinstance(item, Gap)), "")
+    found, start_ns, gap = False, None, ""
+    for item in islice(items(), _TRIED):
+        if isinstance(item, Gap):
+            gap = gap or f"; {item.sentence()}"
+        else:
+            found, start_ns = True, item[0]
+            if start_ns is not None:
+                break
+    if not found:
         raise DrycellError(f"{path} holds nothing that {format} can read{gap}")
-    start_ns = next((at_ns for at_ns, _ in entries if at_ns is not None), None)
     return Recording(format, path.name, lambda: _since(start_ns or 0, items()), start_unix_ns=start_ns)
 
 
@@ -43,6 +47,27 @@ def _since(start_ns: int, items: Iterator[Timed]) -> Iterator[Entry | Gap]:
             at_ns, entry = item
             now_ns = now_ns if at_ns is None else at_ns - start_ns
             yield replace(entry, t_ns=now_ns)
+
+
+class Growing:
+    """An entry whose payload may go on over several lines."""
+
+    def __init__(self, at_ns: int | None, entry: Entry) -> None:
+        self._at_ns, self._entry = at_ns, entry
+        self._pieces = [entry.payload]
+        self._size = len(entry.payload)
+
+    def grow(self, piece: bytes) -> bool:
+        """Take a further line; False when it would be too long."""
+        self._size += 1 + len(piece)
+        if self._size > LINE_LIMIT_BYTES:
+            return False
+        self._pieces.append(piece)
+        return True
+
+    def grown(self) -> tuple[int | None, Entry]:
+        """All of it."""
+        return self._at_ns, replace(self._entry, payload=b"\n".join(self._pieces))
 
 
 def unusable(line: Line, why: str) -> Gap:
@@ -88,4 +113,5 @@ def _from_iso(text: str) -> int | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    at_ns = (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+    return at_ns if 0 <= at_ns < _LAST_SECOND * 10**9 else None

@@ -1,4 +1,4 @@
-"""What a person tells a running capture: to stop (SIGINT, SIGTERM), or a mark (SIGUSR1, or a line that is typed)."""
+"""What a person tells a capture: to stop (SIGINT, SIGTERM; twice: at once), to mark (SIGUSR1, typing a line)."""
 
 import os
 import select
@@ -19,7 +19,7 @@ class Attention:
         self._typed = b""
         self._marks: list[str] = []
         self._wake_r, self._wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self.stop = False
+        self.stop = self.hurry = False
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
@@ -68,4 +68,4 @@ class Attention:
         if number == signal.SIGUSR1:
             self._marks.append("")
         else:
-            self.stop = True
+            self.stop, self.hurry = True, self.stop

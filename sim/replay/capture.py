@@ -3,7 +3,8 @@
 Rules
 - One thread: read what has come, store it, acknowledge it, in this order.
 - A lost connection is made again, for ever, with growing pauses; the pause stands in the recording as a gap.
-- It ends in order when told to. The broker's session is removed then, unless it shall be kept for the next capture.
+- It ends in order when told to: it takes what still waits in the broker, and removes the session. Told twice, or with
+  a session that shall be kept, it leaves what waits to the next capture.
 """
 
 import secrets
@@ -95,27 +96,31 @@ class Capture:
                     self._say(f"{lost}; next try in {self._pause_s:g} s")
                     self._rest(min(end_s, time.monotonic() + self._pause_s))
                     self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
-            if not self._plan.keep_session:
+            if not self._leaves_session:
                 self._forget_session()
         finally:
             self._segments.close()
 
     def _listen(self, end_s: float) -> None:
-        """One connection, from CONNECT to its end or ours; ours comes after all that was sent until then."""
+        """One connection, from CONNECT to its end or ours."""
         listener, self._listening = self._listener(), False
         wire = Wire(self._plan.address, self._plan.context)
         try:
             wire.send(listener.hello())
             heard_s = sent_s = time.monotonic()
             ending = False
-            while not (ending and listener.quiet):
+            while not (ending and self._has_all(listener)):
                 patience_s = TIMEOUT_S if ending else min(end_s - time.monotonic(), KEEPALIVE_S / 4)
                 self._attention.wait(patience_s, wire.fileno())
                 data, now_s = wire.receive(), time.monotonic()
                 self._store(listener.receive(data, self._t_ns()), listener)
-                if now_s - sent_s > KEEPALIVE_S / 2 or (self._over(end_s) and not ending):
+                if self._over(end_s) and not ending:
+                    ending = True
+                    if not self._leaves_session:
+                        listener.leave()
                     listener.ping()
-                    ending = self._over(end_s)
+                elif now_s - sent_s > KEEPALIVE_S / 2 or (ending and listener.answered and not listener.quiet):
+                    listener.ping()
                 if answers := listener.answers():
                     wire.send(answers)
                     sent_s = now_s
@@ -188,6 +193,14 @@ class Capture:
             keepalive_s=KEEPALIVE_S,
             clean=clean,
         )
+
+    def _has_all(self, listener: Listener) -> bool:
+        """Whether nothing is left to be taken from the broker."""
+        return listener.quiet or (listener.answered and self._leaves_session)
+
+    @property
+    def _leaves_session(self) -> bool:
+        return self._plan.keep_session or self._attention.hurry
 
     def _over(self, end_s: float) -> bool:
         return self._attention.stop or time.monotonic() >= end_s

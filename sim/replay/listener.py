@@ -5,6 +5,8 @@ Rules
   broker keeps every message of QoS 1 and 2 that is not on disk.
 - A client library would not do: paho 2.2 sends PUBREC before anybody has seen the message, so a killed capture would
   lose it.
+- It subscribes again to a session that the broker kept, since nobody knows whether the last capture still could end
+  its subscriptions; the broker then repeats retained messages.
 - A message that is repeated (DUP) is recorded again; the stored form's reader knows repetitions by ``detail.id``.
 """
 
@@ -49,6 +51,7 @@ class Listener:
         self._framer = codec.Framer()
         self._answers: list[bytes] = []
         self._pings = 0
+        self._stirred = False
         self.session_present: bool | None = None
         self.subscribed = False
 
@@ -60,11 +63,21 @@ class Listener:
         """Ask for a sign of life with the next answers."""
         self._answers.append(codec.PINGREQ_BYTES)
         self._pings += 1
+        self._stirred = False
+
+    def leave(self) -> None:
+        """Ask for nothing new; what waits in the broker still comes."""
+        self._answers.append(codec.encode_unsubscribe(2, [name for name, _ in self._filters]))
+
+    @property
+    def answered(self) -> bool:
+        """Whether every ping was answered; then all that the broker had sent before is here."""
+        return self._pings <= 0
 
     @property
     def quiet(self) -> bool:
-        """Whether every ping was answered; then all that the broker had sent before is here."""
-        return self._pings <= 0
+        """Whether the last ping was answered with no message before the answer; then none waits in the broker."""
+        return self.answered and not self._stirred
 
     def answers(self) -> bytes:
         """What to send now that everything is stored."""
@@ -77,6 +90,7 @@ class Listener:
         entries: list[Entry] = []
         for first, body in self._framer.feed(data):
             kind = first >> 4
+            self._stirred |= kind in (codec.PUBLISH, codec.PUBREL)
             if kind == codec.PUBLISH:
                 entries.append(self._publish(first, body, t_ns))
             elif kind == codec.PUBREL:
@@ -87,6 +101,8 @@ class Listener:
                 self._granted(body)
             elif kind == codec.PINGRESP:
                 self._pings -= 1
+            elif kind == codec.UNSUBACK:
+                codec.decode_ack(body)
             else:
                 raise codec.ProtocolError(f"{codec.PACKET_NAMES[kind]} from a broker to a client that only listens")
         if self._framer.error is not None:
@@ -106,10 +122,7 @@ class Listener:
         if body[1]:
             raise DrycellError(f"the broker {_REFUSALS.get(body[1], f'refuses the connection with code {body[1]}')}")
         self.session_present = bool(body[0] & 1)
-        if self.session_present:
-            self.subscribed = True
-        else:
-            self._answers.append(codec.encode_subscribe(1, self._filters))
+        self._answers.append(codec.encode_subscribe(1, self._filters))
 
     def _granted(self, body: bytes) -> None:
         _, codes = codec.decode_suback(body)

@@ -52,9 +52,17 @@ def _styled(value: Any, depth: int) -> Any:
         if depth > 1:
             sequence.fa.set_flow_style()
         return sequence
-    if isinstance(value, str) and not (_PLAIN.fullmatch(value) and isinstance(scalar(value), str)):
+    if isinstance(value, str) and not (_PLAIN.fullmatch(value) and _is_text(value)):
         return DoubleQuotedScalarString(value)
     return value
+
+
+def _is_text(value: str) -> bool:
+    """Whether the loader takes ``value`` without quotes for text; it refuses some as numbers, such as ".nan"."""
+    try:
+        return isinstance(scalar(value), str)
+    except ValueError:
+        return False
 
 
 def starter(name: str) -> str:

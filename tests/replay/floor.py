@@ -71,10 +71,10 @@ class CaptureProcess:
         self.process.kill()
         self.process.communicate()
 
-    def end(self) -> dict[str, object]:
+    def end(self, patience_s: float = _PATIENCE_S) -> dict[str, object]:
         """End it as Ctrl-C does; returns its summary."""
         self.process.send_signal(signal.SIGINT)
-        out, err = self.process.communicate(timeout=_PATIENCE_S)
+        out, err = self.process.communicate(timeout=patience_s)
         assert self.process.returncode == 0, err
         return dict(json.loads(out))
 

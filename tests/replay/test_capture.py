@@ -69,10 +69,22 @@ def test_a_message_is_given_out_before_its_answer_is():
     assert one.answers() == b""
 
 
-def test_a_session_that_the_broker_kept_is_not_subscribed_again():
+def test_a_session_that_the_broker_kept_is_subscribed_again_for_the_last_capture_may_have_left_it():
     one = Listener("c", ["#"])
     one.receive(RESUMED, 0)
-    assert one.session_present and one.subscribed and one.answers() == b""
+    assert one.session_present and one.answers()[0] >> 4 == codec.SUBSCRIBE
+
+
+def test_it_is_quiet_only_after_a_ping_that_brought_no_message():
+    one = listener()
+    one.leave()
+    one.ping()
+    assert [first >> 4 for first, _ in codec.Framer().feed(one.answers())] == [codec.UNSUBSCRIBE, codec.PINGREQ]
+    one.receive(codec.encode_publish("t", b"x", 1, False, 1) + codec.PINGRESP_BYTES, 0)
+    assert one.answered and not one.quiet
+    one.ping()
+    one.receive(codec.encode_ack(codec.UNSUBACK, 2) + codec.PINGRESP_BYTES, 0)
+    assert one.quiet
 
 
 @pytest.mark.parametrize(
@@ -148,6 +160,15 @@ def test_nothing_is_lost_at_5000_messages_a_second(broker, tmp_path):
     assert {(entry.topic, entry.qos) for entry in open_recording(tmp_path / "night")} == {
         ("load/0", 0), ("load/1", 1), ("load/2", 2),
     }  # fmt: skip
+
+
+def test_what_waits_in_the_broker_when_it_is_told_to_end_is_taken_first(broker, tmp_path):
+    with CaptureProcess(broker, tmp_path / "night") as capture:
+        capture.process.send_signal(signal.SIGSTOP)
+        assert Load(broker, 3_000, 100_000).all() == 3_000
+        capture.process.send_signal(signal.SIGCONT)
+        assert capture.end()["messages"] == 3_000
+    assert numbers(tmp_path / "night") == dict.fromkeys(range(3_000), 1)
 
 
 def test_killed_in_between_it_loses_nothing_that_the_broker_had_to_deliver(broker, tmp_path):
