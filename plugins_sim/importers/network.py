@@ -12,12 +12,12 @@ from drycell.plugins_sim.importers.pcap import MAGICS, frames
 from drycell.plugins_sim.importers.tcp import Hole, Segment, Stream, segment_of
 from drycell.plugins_sim.importers.text import Timed, recording
 from drycell.sim.replay.conversation import Conversation
+from drycell.sim.replay.dialogue import Dialogue
 from drycell.sim.replay.recording import Direction, Entry, Gap, Recording
 
 MQTT_PORT, MQTT_TLS_PORT, SCPI_PORT = 1883, 8883, 5025
 _MOST_CONNECTIONS, _MOST_ENDED = 4096, 256
 _ACK, _RST = 16, 4
-_MESSAGE_LIMIT_BYTES = 1024 * 1024
 _CONNECT = b"\x00\x04MQTT"
 
 
@@ -83,7 +83,7 @@ class _Connection:
 
     def __init__(self) -> None:
         self._streams: dict[str, Stream] = {}
-        self._spoken: _Mqtt | _Scpi | _Other | None = None
+        self._spoken: _Understood | _Other | None = None
         self._closed: set[str] = set()
         self._cause = "closed"
         self.ended = False
@@ -130,58 +130,34 @@ class _Connection:
         yield from self._spoken.hear(segment.source, piece)
 
 
-def _language(segment: Segment, piece: bytes | Hole) -> "_Mqtt | _Scpi | _Other":
+def _language(segment: Segment, piece: bytes | Hole) -> "_Understood | _Other":
     ports = {int(place.rpartition(":")[2]): place for place in (segment.target, segment.source)}
-    if MQTT_PORT in ports:
-        return _Mqtt(segment, ports[MQTT_PORT])
+    broker = ports.get(MQTT_PORT)
+    if broker is None and isinstance(piece, bytes) and piece[:1] == b"\x10" and _CONNECT in piece[2:11]:
+        broker = segment.target
+    if broker is not None:
+        return _Understood(broker, Conversation(segment.source if segment.source != broker else segment.target))
     if SCPI_PORT in ports:
-        return _Scpi(ports[SCPI_PORT])
-    if isinstance(piece, bytes) and piece[:1] == b"\x10" and _CONNECT in piece[2:11]:
-        return _Mqtt(segment, segment.target)
+        return _Understood(ports[SCPI_PORT], Dialogue(ports[SCPI_PORT]))
     return _Other(encrypted=MQTT_TLS_PORT in ports)
 
 
-class _Mqtt:
-    """MQTT with the broker at ``broker``."""
+class _Understood:
+    """MQTT or SCPI with the broker or instrument at ``target``."""
 
-    def __init__(self, segment: Segment, broker: str) -> None:
-        self._broker = broker
-        self._conversation = Conversation(segment.source if segment.source != broker else segment.target)
+    def __init__(self, target: str, hearing: Conversation | Dialogue) -> None:
+        self._target = target
+        self._hearing = hearing
 
     def hear(self, source: str, piece: bytes | Hole) -> Iterator[Entry | Gap]:
-        direction: Direction = "out" if source == self._broker else "in"
+        direction: Direction = "out" if source == self._target else "in"
         if isinstance(piece, Hole):
-            yield self._conversation.lose(direction, piece.size, "segments are missing in the capture")
+            yield self._hearing.lose(direction, piece.size, "segments are missing in the capture")
         else:
-            yield from self._conversation.feed(direction, piece, 0)
+            yield from self._hearing.feed(direction, piece, 0)
 
     def end(self, cause: str) -> Iterator[Entry | Gap]:
-        return self._conversation.end(0, cause)
-
-
-class _Scpi:
-    """Lines to and from the instrument at ``instrument``."""
-
-    def __init__(self, instrument: str) -> None:
-        self._instrument = instrument
-        self._held = {"in": b"", "out": b""}
-
-    def hear(self, source: str, piece: bytes | Hole) -> Iterator[Entry | Gap]:
-        direction: Direction = "out" if source == self._instrument else "in"
-        if isinstance(piece, Hole):
-            self._held[direction] = b""
-            yield Gap(self._instrument, "segments are missing in the capture", piece.size)
-            return
-        *whole, rest = (self._held[direction] + piece).split(b"\n")
-        for line in whole:
-            yield Entry(0, "scpi", None, self._instrument, line.rstrip(b"\r"), direction=direction)
-        if len(rest) > _MESSAGE_LIMIT_BYTES:
-            yield Gap(self._instrument, "no end of a message", len(rest))
-            rest = b""
-        self._held[direction] = rest
-
-    def end(self, cause: str) -> Iterator[Entry | Gap]:
-        return iter(())
+        return self._hearing.end(0, cause)
 
 
 class _Other:

@@ -5,31 +5,35 @@ import os
 import re
 import ssl
 import sys
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 
 from drycell.sim.broker.external import Address
 from drycell.sim.broker.topics import filter_fault
 from drycell.sim.cli.output import print_json, print_text, talk
-from drycell.sim.cli.parsing import UsageError
+from drycell.sim.cli.parsing import LOOPBACK, UsageError
 from drycell.sim.cli.times import seconds_of
 from drycell.sim.errors import DrycellError
 from drycell.sim.replay.attention import Attention
 from drycell.sim.replay.capture import Capture, Plan
+from drycell.sim.replay.proxy import Proxy, Route
 
 USERNAME, PASSWORD = "DRYCELL_MQTT_USERNAME", "DRYCELL_MQTT_PASSWORD"
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SMALLEST_BYTES = 1 << 20
+_HOW = "Ctrl-C ends it, a line that you type is a mark, SIGUSR1 too"
 
 
 def capture(arguments: argparse.Namespace) -> int:
     """Carry out ``drycell capture``."""
+    if bool(arguments.broker) == bool(arguments.proxy):
+        raise UsageError(
+            "--broker mqtt://HOST:PORT says what to record, or --proxy PORT=mqtt://HOST:PORT; one of them"
+        )
     attention = Attention(sys.stdin.fileno() if sys.stdin.isatty() else None)
     with closing(attention), attention.on_signals():
-        work = Capture(_plan(arguments), attention, talk)
-        talk(f"capturing into {arguments.out}; Ctrl-C ends it, a line that you type is a mark, SIGUSR1 too")
-        work.run()
-    counts = work.counts
+        counts = (_proxy if arguments.proxy else _capture)(arguments, attention)
     told = {
         "folder": str(arguments.out),
         "messages": counts["publish"],
@@ -41,6 +45,27 @@ def capture(arguments: argparse.Namespace) -> int:
     else:
         print_text(", ".join(f"{key} {value}" for key, value in told.items()))
     return 0
+
+
+def _capture(arguments: argparse.Namespace, attention: Attention) -> Counter[str]:
+    work = Capture(_plan(arguments), attention, talk)
+    talk(f"capturing into {arguments.out}; {_HOW}")
+    work.run()
+    return work.counts
+
+
+def _proxy(arguments: argparse.Namespace, attention: Attention) -> Counter[str]:
+    routes = [Route.parse(text) for text in arguments.proxy]
+    for host, _ in (route.listen for route in routes):
+        if host not in LOOPBACK and not arguments.allow_remote:
+            raise UsageError(f"{host} can be reached from other machines; add --allow-remote if that is meant")
+    work = Proxy(
+        routes, arguments.out, attention, talk,
+        segment_bytes=_size(arguments.segment, "--segment"), limit_bytes=_limit_bytes(arguments),
+    )  # fmt: skip
+    talk(f"recording into {arguments.out}; {_HOW}")
+    work.run(_for_s(arguments))
+    return work.counts
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -57,10 +82,18 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         arguments.client_id,
         _context(arguments) if address.tls else None,
         _size(arguments.segment, "--segment"),
-        None if arguments.limit is None else _size(arguments.limit, "--limit"),
-        None if arguments.for_ is None else seconds_of(arguments.for_, "--for"),
+        _limit_bytes(arguments),
+        _for_s(arguments),
         arguments.keep_session,
     )
+
+
+def _limit_bytes(arguments: argparse.Namespace) -> int | None:
+    return None if arguments.limit is None else _size(arguments.limit, "--limit")
+
+
+def _for_s(arguments: argparse.Namespace) -> float | None:
+    return None if arguments.for_ is None else seconds_of(arguments.for_, "--for")
 
 
 def _address(arguments: argparse.Namespace) -> Address:

@@ -9,6 +9,9 @@ from drycell import __version__
 from drycell.sim.errors import DrycellError
 from drycell.sim.suggest import did_you_mean
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Addresses that only this machine can reach."""
+
 
 class UsageError(DrycellError):
     """A command line that cannot be understood."""

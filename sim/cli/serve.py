@@ -15,13 +15,11 @@ from drycell.runtime.instruments import InstrumentError, NotConnectedError, TCPT
 from drycell.sim.cell.message_server import MessageServer
 from drycell.sim.cell.script import Script, run_script
 from drycell.sim.cli.output import console, print_json, print_text, talk
-from drycell.sim.cli.parsing import UsageError
+from drycell.sim.cli.parsing import LOOPBACK, UsageError
 from drycell.sim.errors import DrycellError
 from drycell.sim.hooks import BenchRequest, ServedInstrument, registry
 from drycell.sim.kernel import NS_PER_S, Kernel
 from drycell.sim.kernel.pace import Pace
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(arguments: argparse.Namespace) -> int:

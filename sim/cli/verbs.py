@@ -132,7 +132,15 @@ def _export(verbs: Verbs) -> None:
 
 def _capture(verbs: Verbs) -> None:
     parser = verbs.add("capture", "record a live broker; subscribes only, never publishes", "capture:capture")
-    parser.add_argument("--broker", metavar="URL", required=True, help="mqtt[s]://HOST:PORT")
+    parser.add_argument("--broker", metavar="URL", help="mqtt[s]://HOST:PORT")
+    parser.add_argument(
+        "--proxy",
+        metavar="[HOST:]PORT=URL",
+        action="append",
+        default=[],
+        help="listen here, pass all on to mqtt://HOST:PORT or scpi://HOST:PORT, and record it packet by packet",
+    )
+    parser.add_argument("--allow-remote", action="store_true", help="permit a proxy that other machines can reach")
     parser.add_argument("-o", "--out", metavar="DIR", type=Path, default=Path("capture"), help="folder (./capture)")
     parser.add_argument("--topic", metavar="FILTER", action="append", default=[], help="topic filter (default: #)")
     parser.add_argument("--qos", type=int, choices=(0, 1, 2), default=2, help="highest QoS to ask for (default 2)")

@@ -19,6 +19,7 @@ from drycell.sim.broker import codec
 from drycell.sim.broker.external import Address
 from drycell.sim.errors import DrycellError
 from drycell.sim.replay.attention import Attention
+from drycell.sim.replay.instants import Instants
 from drycell.sim.replay.listener import DROPPED, Listener
 from drycell.sim.replay.recording import Entry, Gap
 from drycell.sim.replay.segments import Segments
@@ -55,7 +56,7 @@ class Capture:
 
     def __init__(self, plan: Plan, attention: Attention, say: Callable[[str], None]) -> None:
         self._plan, self._attention, self._say = plan, attention, say
-        self._wall_ns = time.time_ns() - time.monotonic_ns()
+        self._instants = Instants()
         self.counts: Counter[str] = Counter()
         self._dropped: int | None = None
         self._listening = False
@@ -66,7 +67,7 @@ class Capture:
         self._segments = Segments(
             plan.folder,
             f"{'mqtts' if plan.address.tls else 'mqtt'}://{plan.address.host}:{plan.address.port}",
-            time.monotonic_ns() + self._wall_ns,
+            self._instants.unix_ns(),
             header,
             segment_bytes=plan.segment_bytes,
             limit_bytes=plan.limit_bytes,
@@ -210,4 +211,4 @@ class Capture:
             self._attention.wait(until_s - time.monotonic())
 
     def _t_ns(self) -> int:
-        return time.monotonic_ns() + self._wall_ns - self._segments.start_unix_ns
+        return self._instants.unix_ns() - self._segments.start_unix_ns

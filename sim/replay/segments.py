@@ -65,8 +65,7 @@ class Segments:
                 self._begin()
         except OSError as error:
             raise DrycellError(
-                f"{self._folder} takes nothing more ({error.strerror}); what came since was not acknowledged:"
-                " make room and start again with the same folder"
+                f"{self._folder} takes no more ({error.strerror}); make room and start again in the same folder"
             ) from None
 
     def close(self) -> None:
