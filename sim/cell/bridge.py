@@ -95,6 +95,7 @@ class _Client(asyncio.Protocol):
         self._bridge = bridge
         self._buffer = bytearray()
         self._calls: Calls | None = None
+        self._busy = False  # with a question
 
     def abort(self) -> None:
         """Break the connection."""
@@ -115,13 +116,18 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while (end := self._buffer.find(b"\n")) >= 0 and not self._transport.is_closing():
-            line = bytes(self._buffer[:end])
-            del self._buffer[: end + 1]
-            self._heard(line)
+        self._go_on()
         if len(self._buffer) > LINE_LIMIT:
             self._fail(ValueError(f"a line is longer than {LINE_LIMIT} bytes"))
             self._transport.close()
+
+    def _go_on(self) -> None:
+        end = self._buffer.find(b"\n")
+        if end >= 0 and not self._busy and not self._transport.is_closing():
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 1]
+            self._busy = True
+            self._heard(line)
 
     def _heard(self, line: bytes) -> None:
         try:
@@ -148,3 +154,6 @@ class _Client(asyncio.Protocol):
     def _say(self, answer: Mapping[str, Any]) -> None:
         if not self._transport.is_closing():
             self._transport.write(json.dumps(answer).encode() + b"\n")
+        self._busy = False
+        if self._buffer:
+            asyncio.get_running_loop().call_soon(self._go_on)
