@@ -1,13 +1,17 @@
 """A real program measures through instrument plugins and actuators, in lockstep, on the devices of the lot."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drycell.plugins_sim.instruments.bench import make_bench
+from drycell.sim.cell.bridge import Bridge, Offer
 from drycell.sim.cell.instrument_calls import InstrumentCalls
 from drycell.sim.cell.run import JOURNAL, run
 from drycell.sim.cell.warm import WarmPrograms
@@ -133,6 +137,27 @@ def test_the_driver_is_that_of_the_model_whatever_the_instrument_is_called(tmp_p
     kernel.close()
     assert "set_voltage" in methods["vin"] and "set_voltage" not in methods["psu"]
     assert {"write", "query", "identify"} <= set(methods["psu"])
+
+
+OLDER = """
+import pluggy
+
+manager = pluggy.PluginManager("ate.org")
+other = pluggy.PluginManager("somebody.else")
+import drycell_bridge.install
+
+drycell_bridge.install.install()
+(oven,) = manager.hook.get_actuator(plugin_name="Lab", actuator_name="Lab.Oven")
+print(type(oven).__name__, hasattr(other.hook, "get_actuator"))
+"""
+
+
+def test_a_plugin_manager_that_is_older_than_the_bridge_is_bridged_too() -> None:
+    """As in a program that is forked after its imports."""
+    actuators = Bridge({"actuator": Offer(["Lab.Oven"], lambda name, site: pytest.fail("nobody asks"))})
+    environment = {**os.environ, **actuators.environment(0)}
+    done = subprocess.run([sys.executable, "-c", OLDER], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Actuator", "False"]
 
 
 def test_names_that_lead_nowhere_are_one_sentence(tmp_path: Path) -> None:

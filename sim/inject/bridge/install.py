@@ -5,6 +5,7 @@ The plugins of the program's environment are never asked for a bridged name, so 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -74,13 +75,20 @@ def _patch(pluggy: Any, bridged: Callable[[], dict[str, Callable[..., Any]]]) ->
     manager = pluggy.PluginManager
     load = manager.load_setuptools_entrypoints
 
+    def bridge(one: Any) -> None:
+        if not isinstance(one.hook, _Hooks):
+            one.hook = _Hooks(one.hook, bridged())
+
     def load_and_bridge(self: Any, group: str, *arguments: Any, **named: Any) -> Any:
         count = load(self, group, *arguments, **named)
-        if group == GROUP and not isinstance(self.hook, _Hooks):
-            self.hook = _Hooks(self.hook, bridged())
+        if group == GROUP:
+            bridge(self)
         return count
 
     manager.load_setuptools_entrypoints = load_and_bridge
+    for one in gc.get_objects():  # a program that was forked after its imports may have a manager already
+        if issubclass(type(one), manager) and getattr(one, "project_name", None) == GROUP:
+            bridge(one)
 
 
 class _Loader:
