@@ -75,7 +75,8 @@ def reachable(dialect: Dialect, faults: Sequence[str], oracles: Sequence[str]) -
     Whether the peers ever get there is another question: the report says what nobody has seen yet.
     """
     master = dialect.tables["master"]
-    found = {feature for table in dialect.tables.values() for feature in _rows(table)}
+    announced = (table for table in dialect.tables.values() if table.published)
+    found = {feature for table in announced for feature in _rows(table)}
     for state in master.states:
         found |= {Feature("message", "master", state, kind) for kind in get_args(MessageName) if kind not in _SPOKEN}
         found |= {Feature("fault", "master", state, fault) for fault in faults}

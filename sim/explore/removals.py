@@ -170,7 +170,7 @@ _ELSEWHERE: frozenset[Place] = frozenset(
         *((key,) for key in ("drycell", "name", "seed", "rung", "pace", "expect", "timeline", "program")),
         *((key,) for key in ("cell", "devices", "instruments", "hosts")),
         *(("program", key) for key in ("definitions", "path", "python", "tests")),
-        *(("cell", key) for key in ("sites", "peripherals", "broker")),
+        *(("cell", key) for key in ("dialect", "sites", "peripherals", "broker")),
         ("devices", "size"),
     }
 )

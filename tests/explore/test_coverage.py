@@ -48,6 +48,11 @@ def test_every_row_of_a_table_could_be_reached_in_every_state_it_is_for() -> Non
     assert {feature.state for feature in rows} == set(MASTER.states) - MASTER.final
 
 
+def test_what_a_peer_only_knows_for_itself_cannot_be_seen_in_a_journal() -> None:
+    possible = reachable(DIALECTS["specification"], [], [])
+    assert {one.role for one in possible if one.group == "row"} == {"master", "control", "sequencer", "handler"}
+
+
 def test_the_report_says_what_was_never_reached() -> None:
     coverage = Coverage(POSSIBLE)
     assert coverage.add(reached("nominal/clean_lot.yaml")) > 0
