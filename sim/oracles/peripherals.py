@@ -89,7 +89,8 @@ def _ids(heard: Heard) -> object:
 def _answered(open_: _Exchange, heard: Heard, touchdown: Touchdown) -> Iterator[Case]:
     kind = heard.peripheral
     if touchdown.failed is not None and touchdown.failed.seq < heard.event.seq:
-        return  # a late answer after the soft error is of no consequence
+        open_.answered = heard  # late after the soft error, of no consequence but that the master may pass it on
+        return
     if open_.relayed is None and kind in open_.expired:
         open_.expired.discard(kind)  # too late: the programs were told that it does not answer
         return

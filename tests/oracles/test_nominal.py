@@ -121,6 +121,10 @@ SHAPES |= {
         "cell": {**SPEC, "operator": RESET},
         "timeline": [{"when": {"touchdown": 2}, "do": {"orphan": {"site": 0}}}],
     },
+    "specification: an operator who is quicker than the handler": {
+        "cell": {**SPEC, "operator": RESET},
+        "timeline": [{"when": {"touchdown": 1}, "do": {"operator": "next"}}],
+    },
     "specification: no test cell controller at the end, and resets": {
         "cell": {**SPEC, "operator": RESET, "peripherals": {"Temperature": {}}},
         "timeline": [{"when": {"command": "terminate"}, "do": {"tcc_gone": {}}}],
