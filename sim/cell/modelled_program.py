@@ -227,10 +227,9 @@ class ModelledProgram(ABC):
 
         self._client.publish(topic, payload, 2, complete)
 
-    def _log(self, level: str, text: str) -> None:
-        self._tell(
-            "log", messages.typed("log", f"TestApp{self._site} |{self._kernel.now_ns / 1e9:.3f}|{level:<8}|{text}")
-        )
+    def _log(self, level: str, text: str) -> simpy.Event:
+        line = f"TestApp{self._site} |{self._kernel.now_ns / 1e9:.3f}|{level:<8}|{text}"
+        return self._tell("log", messages.typed("log", line))
 
     # one test ----------------------------------------------------------------------------------------------------
 

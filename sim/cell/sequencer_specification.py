@@ -74,7 +74,7 @@ class SpecificationSequencer(ModelledProgram):
     def _give_up(self, problem: str) -> None:
         if not self._ended:
             self._machine.fire("reported")
-            self._tell("log", self._line("ERROR", problem)).callbacks.append(lambda _: self._leave(1, problem))
+            self._log("ERROR", problem).callbacks.append(lambda _: self._leave(1, problem))
 
     def _without_link(self, topic: str, payload: bytes, done: simpy.Event) -> None:
         self._unfinished[done] = (topic, payload)
@@ -90,12 +90,6 @@ class SpecificationSequencer(ModelledProgram):
             return done
         return self._tell("status", self.dialect.program.status(name, message))
 
-    def _warn(self, text: str) -> None:
-        self._tell("log", self._line("WARNING", text))
-
-    def _line(self, level: str, text: str) -> Json:
-        return messages.typed("log", f"TestApp{self._site} |{self._kernel.now_ns / 1e9:.3f}|{level:<8}|{text}")
-
     def _tell_teardown(self, callback: str, *, has_error: bool | None = None) -> None:
         self._tell("log", spec.teardown_ran(callback, has_error=has_error))
 
@@ -108,14 +102,14 @@ class SpecificationSequencer(ModelledProgram):
         try:
             command = spec.read_command(message.payload)
         except (ValueError, RecursionError) as error:
-            self._warn(f"a command that is not understood is ignored: {error}")
+            self._log("WARNING", f"a command that is not understood is ignored: {error}")
             return
         if self._site not in command.sites:
             return
         if command.name not in self._commands:
-            self._warn(f"the unknown command {command.name!r} is ignored")
+            self._log("WARNING", f"the unknown command {command.name!r} is ignored")
         elif not self._machine.can(command.name):
-            self._warn(f"{command.name} is ignored in state {self._machine.state}")
+            self._log("WARNING", f"{command.name} is ignored in state {self._machine.state}")
         else:
             self._commands[command.name](command.content)
 
@@ -126,7 +120,7 @@ class SpecificationSequencer(ModelledProgram):
                 raise ValueError("job_data is no object")
             options, tests = spec.read_options(job_data), self._chosen_tests(job_data)
         except ValueError as error:
-            self._warn(f"next is ignored: {error}")
+            self._log("WARNING", f"next is ignored: {error}")
             return
         self._machine.fire("next")
         self._kernel.process(self._cycle(options, tests, spec.read_part(job_data, self._site), self._announce()))
@@ -138,7 +132,7 @@ class SpecificationSequencer(ModelledProgram):
             self._announce().callbacks.append(lambda _: self._leave(0, ""))
 
     def _defer_terminate(self) -> None:
-        self._warn("terminate came while testing; it waits for the end of this device")
+        self._log("WARNING", "terminate came while testing; it waits for the end of this device")
         self._shall_terminate = True
 
     # one device ----------------------------------------------------------------------------------------------------

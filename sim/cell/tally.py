@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from drycell.runtime.protocol import specification
 from drycell.runtime.protocol.topics import site_of
+from drycell.sim.cell.fragments import records_of
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import Event
 
@@ -142,7 +142,7 @@ class Tally:
         """What the fragments of ``site`` since its last device say."""
         pieces = self._fragments.pop(site, [])
         try:
-            records = specification.read_records([specification.read_fragment(piece.encode()) for piece in pieces])
+            records = records_of([piece.encode() for piece in pieces])
         except ValueError:
             return
         for record in records:

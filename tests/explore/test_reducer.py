@@ -92,7 +92,9 @@ def test_what_is_left_reads_as_a_person_would_write_it():
 
 def test_the_protocol_stays_because_another_one_fails_in_another_way():
     cell = {"dialect": "specification", "sites": 2}
-    assert reduce(scenario(KILL_1, cell=cell), BROKEN, flying(lambda _: True)).scenario.cell.dialect == cell["dialect"]
+    assert (
+        reduce(scenario(KILL_1, cell=cell), BROKEN, flying(lambda _: True)).scenario.cell.dialect == cell["dialect"]
+    )
 
 
 def test_hardware_stays_when_the_run_would_be_another_without_it():
