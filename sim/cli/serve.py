@@ -24,7 +24,7 @@ from drycell.sim.kernel.pace import Pace
 
 def serve(arguments: argparse.Namespace) -> int:
     """Serve a bench until a signal ends it, or until the script that was given has ended."""
-    if arguments.run:
+    if arguments.run is not None:
         return run(arguments)
     if arguments.journal is not None or arguments.python is not None:
         raise UsageError("--journal and --python go with --run SCRIPT")
@@ -53,6 +53,8 @@ def serve(arguments: argparse.Namespace) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a script against the bench; the exit code is the script's, 128 and more when a signal ended it."""
+    if not arguments.run:
+        raise UsageError("--run needs a script; name it last, before its own arguments")
     if arguments.port is not None or arguments.json or arguments.allow_remote:
         raise UsageError(
             "with --run only the script reaches the instruments; leave --port, --json and --allow-remote"

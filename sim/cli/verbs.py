@@ -267,7 +267,6 @@ def _serve(verbs: Verbs) -> None:
     serve.add_argument(
         "--run",
         nargs=argparse.REMAINDER,
-        default=[],
         metavar="SCRIPT",
         help="run this Python script with its arguments against the bench, then end; must come last",
     )

@@ -187,6 +187,7 @@ def test_the_script_s_end_is_the_command_s_end(capfd: pytest.CaptureFixture[str]
     assert run(capfd, "--python", str(tmp_path / "none"), "--run", "x.py")[0] == 3
     assert run(capfd, "--port", "0", "--run", "x.py")[0] == 3
     assert run(capfd, "--python", "python3")[0] == 3
+    assert run(capfd, "--run")[0] == 3
 
 
 def test_at_the_pace_of_the_wall_clock_too(capfd: pytest.CaptureFixture[str], tmp_path: Path, lab: Path) -> None:

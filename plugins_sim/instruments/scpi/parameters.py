@@ -7,6 +7,7 @@ channel lists in chapter 8.3.2).
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -36,6 +37,7 @@ _BASED = re.compile(r"#(?:[hH]([0-9a-fA-F]+)|[qQ]([0-7]+)|[bB]([01]+))", re.ASCI
 _WORD = re.compile(r"[A-Za-z]\w*", re.ASCII)
 
 
+@lru_cache(4096)
 def short_form(word: str) -> str:
     """The capitals and digits of a mnemonic: VOLTage -> VOLT."""
     return "".join(c for c in word if not c.islower())

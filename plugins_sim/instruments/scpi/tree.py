@@ -7,6 +7,7 @@ out, ``#`` takes a numeric suffix (1 when it is missing).
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -109,7 +110,7 @@ class Tree:
             self._known[header] = (node.command, tuple(suffixes))
         return node.command, tuple(suffixes)
 
-    def _add(self, words: list[tuple[str, int | None]], count: int, command: Command) -> None:
+    def _add(self, words: Sequence[tuple[str, int | None]], count: int, command: Command) -> None:
         node = self._root
         for word, place in words:
             child = node.children.get(word.upper()) or node.children.get(short_form(word)) or _Node()
@@ -123,7 +124,8 @@ class Tree:
         node.count = count
 
 
-def _spellings(pattern: str) -> list[tuple[list[tuple[str, int | None]], int]]:
+@lru_cache(4096)
+def _spellings(pattern: str) -> tuple[tuple[tuple[tuple[str, int | None], ...], int], ...]:
     """All ways to walk a pattern: its mnemonics, each with the number of its suffix, brackets kept or left out."""
     parts: list[tuple[str, bool, int | None]] = []
     count = 0
@@ -133,10 +135,10 @@ def _spellings(pattern: str) -> list[tuple[list[tuple[str, int | None]], int]]:
             place, count = count, count + 1
         parts.append((word.removesuffix("#"), bool(optional), place))
     choices = [(True, False) if optional else (True,) for _, optional, _ in parts]
-    return [
-        ([(word, place) for (word, _, place), keep in zip(parts, kept, strict=True) if keep], count)
+    return tuple(
+        (tuple((word, place) for (word, _, place), keep in zip(parts, kept, strict=True) if keep), count)
         for kept in product(*choices)
-    ]
+    )
 
 
 def _undefined(header: tuple[str, ...]) -> Failure:
