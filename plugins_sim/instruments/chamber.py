@@ -53,11 +53,11 @@ class Chamber(BenchInstrument):
                 Command("TEMPerature:STABle", ask=lambda call: boolean(self._stable())),
                 Command(
                     "TEMPerature:RAMP", self._set_ramp, lambda call: number(self._ramp, 2),
-                    (Number(low=0.0, high=1000.0, default=10.0, above=True),),
+                    (Number(low=0.01, high=1000.0, default=10.0, positive=True),),
                 ),
                 Command(
                     "TEMPerature:WINDow", self._set_window, lambda call: number(self._window_c, 2),
-                    (Number("CEL", 0.0, 20.0, 0.5, above=True),),
+                    (Number("CEL", 0.01, 20.0, 0.5, positive=True),),
                 ),
                 Command(
                     "TEMPerature:DWELl", self._set_dwell, lambda call: number(self._dwell_s, 1),

@@ -29,7 +29,7 @@ class Magnet(BenchInstrument):
         if o.max_tesla <= 0.0 or o.rate_t_per_s <= 0.0:
             raise DrycellError(f"max_tesla and rate_t_per_s of {setup.name} must be above 0.")
         self._defaults()
-        rate = Number("", 0.0, 100.0, o.rate_t_per_s, above=True)
+        rate = Number("", 1e-6, 100.0, o.rate_t_per_s, positive=True)
         field = Number("T", -o.max_tesla, o.max_tesla)
         self.scpi = self.scpi_face(
             (

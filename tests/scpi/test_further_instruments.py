@@ -198,3 +198,15 @@ def test_a_stable_chamber_has_dwelt_in_its_window() -> None:
 def test_mistakes_in_a_bench_are_named(bench: dict[str, object], text: str) -> None:
     with pytest.raises(DrycellError, match=text):
         Rig(bench)
+
+
+@pytest.mark.parametrize("profile", ["scpi", "seed"])
+def test_the_least_ramp_and_window_are_values_like_any_other(profile: str) -> None:
+    rig = Rig(profile=profile)
+    rig.ask("chamber", "TEMP:RAMP MIN;WINDOW MIN;SETPOINT 26")
+    rig.ask("magnet", "FIEL:RAMP MIN;:FIEL 0.5;:OUTP ON")
+    asked = {"chamber": "TEMP:STAB?", "magnet": "FIEL:STAB?"}
+    assert [rig.ask(name, question) for name, question in asked.items()] == ["0", "0"]
+    rig.after(1e6)
+    assert [rig.ask(name, question) for name, question in asked.items()] == ["1", "1"]
+    assert [rig.error(name) for name in asked] == ['0,"No error"'] * 2

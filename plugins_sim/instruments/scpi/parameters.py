@@ -62,13 +62,16 @@ class Parameter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number with unit, range and the words MINimum, MAXimum, DEFault. ``above``: must be greater than ``low``."""
+    """A number with unit, range and the words MINimum, MAXimum, DEFault.
+
+    ``positive``: ``low`` holds in every profile.
+    """
 
     unit: str = ""
     low: float = -math.inf
     high: float = math.inf
     default: float = 0.0
-    above: bool = False
+    positive: bool = False
     optional: bool = False
     whole: bool = False
 
@@ -116,10 +119,9 @@ class Number:
         return value * factor + offset
 
     def _check(self, value: float, text: str, limits: bool) -> None:
-        if self.above and value <= self.low:
-            raise Failure(-222, f"{text[:30]} is not above {self.low:g}", "value must be positive")
-        if value < self.low and (limits or self.low == 0.0):
-            raise Failure(-222, f"{text[:30]} is below {self.low:g}", "value cannot be negative")
+        if value < self.low and (limits or self.positive or self.low == 0.0):
+            plain = "value must be positive" if self.positive else "value cannot be negative"
+            raise Failure(-222, f"{text[:30]} is below {self.low:g}", plain)
         if (value > self.high and limits) or not math.isfinite(value):
             raise Failure(-222, f"{text[:30]} is above {self.high:g}", f"invalid value '{text[:30]}'")
 
