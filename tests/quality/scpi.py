@@ -17,6 +17,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from drycell.plugins_sim.instruments.bench import USUAL, make_bench
+from drycell.plugins_sim.instruments.multimeter import OVERLOAD, RANGES
+from drycell.plugins_sim.instruments.scpi.response import OVERRANGE
 from drycell.sim.cell.message_server import MessageServer
 from drycell.sim.kernel import Kernel
 from tests.scpi.support import Rig
@@ -92,8 +94,8 @@ def check_kirchhoff(rig: Rig) -> None:
     supply_volts, supply_amperes = read("psu", "MEAS:VOLT?"), read("psu", "MEAS:CURR?")
     load_volts, load_amperes = read("load", "MEAS:VOLT?"), read("load", "MEAS:CURR?")
     smu_volts, smu_amperes = read("smu", "MEAS:VOLT?"), read("smu", "MEAS:CURR?")
-    near("shunt and load in series", read("dmm", "MEAS:CURR:DC?"), load_amperes, MILLI + MICRO)
-    near("meter and load in parallel", read("dmm", "MEAS:VOLT:DC?"), load_volts, MILLI + MICRO)
+    metered("shunt and load in series", read("dmm", "MEAS:CURR:DC?"), load_amperes, RANGES["CURR:DC"][-1])
+    metered("meter and load in parallel", read("dmm", "MEAS:VOLT:DC?"), load_volts, RANGES["VOLT:DC"][-1])
     if rig.ask("psu", "OUTP?") == "1":
         near("supply at its node", supply_volts, solution.voltage("in"), MILLI)
         assert -MILLI <= supply_amperes <= read("psu", "CURR?") + 2 * MILLI, "current limit of the supply"
@@ -112,6 +114,14 @@ def check_kirchhoff(rig: Rig) -> None:
         if node in given:
             near(f"node {node}", given[node] + flows, taken[node], MILLI + digits)
     near("relays", through_relays, smu_amperes, 3 * digits)
+
+
+def metered(what: str, shown: float, other: float, highest_range: float) -> None:
+    """The multimeter agrees with another reading, or shows an overload of its highest range."""
+    if shown == float(OVERRANGE):
+        assert other > OVERLOAD * highest_range - MILLI, f"{what}: an overload at {other!r}"
+    else:
+        near(what, shown, other, MILLI + MICRO)
 
 
 def near(what: str, one: float, other: float, within: float) -> None:
