@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from drycell.plugins_sim.ate import Plugin
 from drycell.plugins_sim.instruments.bench import make_bench
 from drycell.runtime import instruments as hal
 from drycell.runtime.instruments import (
@@ -17,6 +18,8 @@ from drycell.runtime.instruments import (
     Transport,
     VisaTransport,
 )
+from drycell.runtime.instruments.by_name import DRIVERS
+from drycell.runtime.plugins import PluginManager
 from drycell.sim.cell.message_server import MessageServer
 from drycell.sim.kernel import Kernel
 from drycell.sim.kernel.pace import Pace
@@ -78,10 +81,10 @@ def ports() -> Iterator[dict[str, int]]:
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(20.0)
+    assert ready.wait()
     yield found
     stop.set()
-    thread.join(20.0)
+    thread.join()
 
 
 def config_for(ports: dict[str, int]) -> InstrumentConfig:
@@ -438,3 +441,16 @@ def test_every_word_a_driver_says_is_known_to_its_instrument() -> None:
         for command in driver.transport.said:  # type: ignore[attr-defined]
             assert bench.ask(name, command) == ""
         assert bench.ask(name, "SYST:ERR?") == '0,"No error"'
+
+
+@pytest.mark.parametrize("name", list(DRIVERS))
+def test_every_instrument_is_reached_in_process_over_tcp_and_as_a_plugin_s_object(
+    ports: dict[str, int], name: str
+) -> None:
+    manager = PluginManager()
+    manager.register("own", Plugin())
+    plugged = manager.make("instrument", f"drycell.{name}")
+    in_process = plugged.identify()
+    manager.configure(f"drycell.{name}", plugged, {"address": f"127.0.0.1:{ports[name]}"})
+    with TCPTransport("127.0.0.1", ports[name]) as wire:
+        assert in_process == plugged.identify() == wire.query("*IDN?") == make_bench({}, lambda: 0).ask(name, "*IDN?")
