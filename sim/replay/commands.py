@@ -1,6 +1,7 @@
 """Commands of handler, operator and master: lots, touchdowns, options, log levels, bins, inputs. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from drycell.runtime.protocol.messages import OPTION_NAMES, OPTION_OFF
@@ -57,7 +58,16 @@ class Commands:
             self._scene.pauses.append((nth, t_ns - ready_ns))
             self._ready = None
         self._scene.touchdowns.append(Touchdown(contacts, first_of_load=self._first_of_load))
+        self._deeds_of_the_contact(t_ns)
         self._first_of_load = False
+
+    def _deeds_of_the_contact(self, t_ns: int) -> None:
+        """What was done at the instant of the contact, but before ``next`` was heard, was done with the contact."""
+        deeds, here = self._scene.deeds, {"touchdown": len(self._scene.touchdowns)}
+        for index in range(len(deeds) - 1, -1, -1):
+            if deeds[index].t_ns != t_ns or "touchdown" in deeds[index].trigger:
+                return
+            deeds[index] = replace(deeds[index], trigger=here, delay_ns=0)
 
     def _to_programs(self, entry: Entry, content: Json) -> None:
         name, now = content.get("command"), self._ground.instant(entry.t_ns)

@@ -1,15 +1,31 @@
 """Ends and returns: soft errors and resets, programs and masters that die or lose their link, late results. Pure."""
 
+import re
+import signal
 from collections.abc import Callable, Mapping
+from typing import get_args
 
 from drycell.sim.faults.select import state_in
 from drycell.sim.kernel import NS_PER_S
 from drycell.sim.replay.ground import Ground, Instant
 from drycell.sim.replay.recording import Entry
 from drycell.sim.replay.scene import Json
+from drycell.sim.scenario.actions import SignalName
 
 _LATE_NS = 2 * NS_PER_S
 """A result so long after ``idle`` is late; programs send both at once."""
+
+_CAUSES: tuple[tuple[re.Pattern[str], Callable[[int, re.Match[str]], Json]], ...] = (
+    (re.compile("executor exception|no connection to the broker"), lambda site, _: {"cut": site}),
+    (re.compile(r"ended with signal (\d+)"), lambda site, match: {"kill": {"site": site, "signal": _name(match[1])}}),
+    (re.compile(r"ended with exit code (\d+)"), lambda site, match: {"exit": {"site": site, "code": int(match[1])}}),
+)
+
+
+def _name(number: str) -> str:
+    """The name of a signal; SIGKILL for one that a scenario cannot send."""
+    names: dict[str, str] = {str(signal.Signals[name].value): name for name in get_args(SignalName)}
+    return names.get(number, "SIGKILL")
 
 
 class Endings:
@@ -23,6 +39,7 @@ class Endings:
         self._last: dict[str, tuple[int, Json]] = {}
         self._crashed: dict[str, Instant] = {}
         self._idle_ns: dict[str, int] = {}
+        self._resetting = False
 
     def hear(self, kind: str, entry: Entry, site: str, content: Json) -> None:
         """The next message."""
@@ -39,15 +56,17 @@ class Endings:
         """Programs that died at the end, but for those that ended with the whole cell."""
         if self._master not in ("crash", "initialized"):
             for site in list(self._crashed):
-                self._died(site, "the program's last will came")
+                self._ended(site, "", "the last will came")
 
-    def _reset(self, entry: Entry, site: str, content: Json) -> None:
-        if content.get("command") == "reset":
+    def _to_controls(self, entry: Entry, site: str, content: Json) -> None:
+        """A reset ends programs, too; what they say until the next load is no cause."""
+        self._resetting = content.get("command") == "reset"
+        if self._resetting:
             if self._failed_ns is not None:
                 self._ground.scene.resets_after_ns.append(entry.t_ns - self._failed_ns)
             self._failed_ns = None
             for crashed in list(self._crashed):
-                self._cut(crashed, "the program's last will came, but its control missed nothing until the reset")
+                self._ended(crashed, "executor exception", "the last will came, but the control missed nothing")
 
     def _of_master(self, entry: Entry, site: str, content: Json) -> None:
         state, before = state_in(content), self._master
@@ -71,19 +90,21 @@ class Endings:
             self._idle_ns[site] = entry.t_ns
         if state == "crash":
             last_ns, trigger = self._last.get(site, (entry.t_ns, self._ground.anchors.trigger()))
-            self._crashed[site] = Instant(trigger, entry.t_ns - last_ns)
+            if not self._resetting:
+                self._crashed[site] = Instant(trigger, entry.t_ns - last_ns)
         elif site in self._crashed:
-            self._cut(site, "the program's last will came, and it connected again")
+            self._ended(site, "executor exception", "the last will came, and the program connected again")
 
     def _of_control(self, entry: Entry, site: str, content: Json) -> None:
         if state_in(content) in ("error", "idle") and site in self._crashed:
-            self._died(site, "the program's last will came, and its control missed it")
+            words = str((content.get("payload") or {}).get("error_message") or "")
+            self._ended(site, words, f"the last will came, and the control said: {words or 'nothing more'}")
 
-    def _cut(self, site: str, why: str) -> None:
-        self._ground.conclude({"cut": int(site)}, self._crashed.pop(site), why)
-
-    def _died(self, site: str, why: str) -> None:
-        self._ground.conclude({"kill": {"site": int(site)}}, self._crashed.pop(site), why)
+    def _ended(self, site: str, words: str, why: str) -> None:
+        """What the control read on the program's standard error tells how it ended."""
+        found = ((cause, pattern.search(words)) for pattern, cause in _CAUSES)
+        do = next((cause(int(site), match) for cause, match in found if match), {"kill": {"site": int(site)}})
+        self._ground.conclude(do, self._crashed.pop(site), why)
 
     def _result(self, entry: Entry, site: str, content: Json) -> None:
         late_ns = entry.t_ns - self._idle_ns.get(site, entry.t_ns)
@@ -94,7 +115,7 @@ class Endings:
 
 
 _LISTENERS: Mapping[str, Callable[[Endings, Entry, str, Json], None]] = {
-    "control-command": Endings._reset,
+    "control-command": Endings._to_controls,
     "master-status": Endings._of_master,
     "handler-status": Endings._of_handler,
     "status": Endings._of_program,

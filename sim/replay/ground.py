@@ -9,10 +9,11 @@ from drycell.sim.replay.scene import Deed, Json, Scene
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """An occurrence and the time since it."""
+    """An occurrence and the time since it; ``t_ns``: the time on the recording's clock, -1 for unknown."""
 
     trigger: Json
     delay_ns: int = 0
+    t_ns: int = -1
 
 
 @dataclass(slots=True)
@@ -28,11 +29,11 @@ class Ground:
 
     def instant(self, t_ns: int) -> Instant:
         """That time, seen from the last occurrence."""
-        return Instant(self.anchors.trigger(), t_ns - self.anchors.last_ns)
+        return Instant(self.anchors.trigger(), t_ns - self.anchors.last_ns, t_ns)
 
     def did(self, do: Json, when: Instant, why: str = "") -> None:
         """Something was done."""
-        self.scene.deeds.append(Deed(when.trigger, do, when.delay_ns, why))
+        self.scene.deeds.append(Deed(when.trigger, do, when.delay_ns, why, when.t_ns))
 
     def operator(self, action: object, when: Instant) -> None:
         """The operator did something."""

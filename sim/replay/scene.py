@@ -37,6 +37,7 @@ class Touchdown:
 class Deed:
     """Something that was done: ``do`` as a scenario writes it, ``trigger`` and ``delay_ns`` when.
 
+    ``t_ns``: when on the recording's clock, -1 for unknown.
     ``why`` is set where it was concluded and not told.
     """
 
@@ -44,6 +45,7 @@ class Deed:
     do: Json
     delay_ns: int = 0
     why: str = ""
+    t_ns: int = -1
 
 
 @dataclass(slots=True)
