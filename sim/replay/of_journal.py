@@ -89,11 +89,12 @@ def _publish(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _ask(fields: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The question and, where there was one, its answer; ``true`` is what it would have been without a fault."""
-    about = {key: fields[key] for key in ("site", "true") if key in fields}
-    asked = {"kind": "scpi", "direction": "in", "payload": fields["line"], "detail": about}
-    answer = {"kind": "scpi", "direction": "out", "payload": fields["answer"] or ""}
-    return [asked, answer] if fields["answer"] is not None else [asked]
+    """The question and its answer. Where a fault took the answer away, ``true`` is what it would have been."""
+    about = {"site": fields["site"]} if "site" in fields else {}
+    asked = {"kind": "scpi", "direction": "in", "payload": fields["line"]}
+    if fields["answer"] is None:
+        return [{**asked, "detail": {**about, "true": fields["true"]}}]
+    return [{**asked, "detail": about}, {"kind": "scpi", "direction": "out", "payload": fields["answer"]}]
 
 
 def _fault(fields: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import orjson
 
 from drycell.runtime.protocol.topics import site_of
 from drycell.sim.kernel import Event
-from drycell.sim.report.lanes import control_lane, lane_of, program_lane
+from drycell.sim.report.lanes import lane_of, program_lane
 
 Json = dict[str, Any]
 
@@ -90,6 +90,7 @@ class Picture:
         lane = program_lane(site)
         if isinstance(state, str):
             self.states[lane] = state
+            self._answered("start", lane)
             self._answered("testing", lane)
             if state in ("crash", "error", "terminated"):
                 self._answered("result", lane)
@@ -108,10 +109,7 @@ class Picture:
 
     def _load(self, event: Event, levels: list[str], site: str) -> None:
         if _content(event).get("command") == "loadTest":
-            self.waiting["start"] = dict.fromkeys(control_lane(str(s)) for s in _content(event).get("sites") or ())
-
-    def _control(self, event: Event, levels: list[str], site: str) -> None:
-        self._answered("start", control_lane(site))
+            self.waiting["start"] = dict.fromkeys(program_lane(str(s)) for s in _content(event).get("sites") or ())
 
     def _request(self, event: Event, levels: list[str], site: str) -> None:
         kind = _content(event).get("periphery_type") if site else levels[2]
@@ -150,7 +148,6 @@ _MESSAGES: Mapping[str, Callable[[Picture, Event, list[str], str], None]] = {
     "/TestApp/testresult/": Picture._result,
     "/TestApp/cmd": Picture._command,
     "/Control/cmd": Picture._load,
-    "/Control/status/": Picture._control,
     "/request": Picture._request,
     "/response": Picture._response,
 }

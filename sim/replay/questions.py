@@ -28,9 +28,9 @@ class Questions:
         key = entry.topic, entry.client
         question = self._waiting.pop(key, None)
         if entry.direction == "in":
-            if question is not None and "true" in question.detail:
-                yield _answered(question, str(question.detail["true"]))
-            if b"?" in entry.payload:
+            if "true" in entry.detail:
+                yield _answered(entry, str(entry.detail["true"]))
+            elif b"?" in entry.payload:
                 self._waiting[key] = entry
         elif question is not None and entry.payload:
             yield _answered(question, _text(entry))

@@ -82,11 +82,10 @@ class QuirkSigns:
                 self._sign("sequencer-compares-unscaled", t_ns, "a scaled value failed within its limits")
 
     def found(self) -> dict[str, str]:
-        """Quirk -> what shows it."""
+        """Quirk -> what shows it; nothing for one that only comes with others."""
         found = {name: why for name, why in self._seen.items() if name in QUIRKS}
         for roles in FAMILIES:
             of_family = [name for name in found if QUIRKS[name].role in roles]
             if of_family:
-                why = f"comes with {of_family[0]}"
-                found |= {name: why for name, quirk in QUIRKS.items() if quirk.role in roles and name not in found}
+                found |= {name: "" for name, quirk in QUIRKS.items() if quirk.role in roles and name not in found}
         return found

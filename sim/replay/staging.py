@@ -87,7 +87,9 @@ def _cell(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Json:
     }
     if scene.resets_after_ns and _same(scene):
         cell["operator"] = {"resets": len(scene.resets_after_ns), "reset_after_s": _s(scene.resets_after_ns[0])}
-    notes += [f"quirk {name}: {why}" for name, why in scene.quirks.items()]
+    notes += [f"quirk {name}: {why}" for name, why in scene.quirks.items() if why]
+    if not all(scene.quirks.values()):
+        notes.append("the other quirks come with these: they are of the same packages, and show only in trouble")
     return cell
 
 
