@@ -86,7 +86,9 @@ class RecordedInstrument:
             self._left[site] = {_question(text, site): list(answers) for text, answers in told}
 
     def answer(self, line: str) -> str:
-        """What was answered then."""
+        """What was answered then; nothing to a line that does not ask."""
+        if "?" not in line:
+            return ""
         if line.strip().upper() == "*IDN?":
             return IDENTITY
         answering = [answers[line] for answers in self._left.values() if line in answers]

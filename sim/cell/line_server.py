@@ -18,7 +18,7 @@ CLIENT_LIMIT = 256
 
 
 Answers = str | Sequence[tuple[int, str]]
-"""A line at once, or lines with delays in nanoseconds; none at all is silence."""
+"""A line at once, or lines with delays in nanoseconds; none at all, or an empty one, is silence."""
 
 
 class LineServer:
@@ -100,7 +100,9 @@ class _Client(asyncio.Protocol):
             text = line.rstrip(b"\r").decode("ascii", "backslashreplace")
             if text:
                 answers = self._server._answer(text)
-                for delay_ns, answer in [(0, answers)] if isinstance(answers, str) else answers:
+                if isinstance(answers, str):
+                    answers = [(0, answers)] if answers else []
+                for delay_ns, answer in answers:
                     self._reply(delay_ns, answer)
 
     def _reply(self, delay_ns: int, answer: str) -> None:

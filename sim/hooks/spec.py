@@ -63,7 +63,7 @@ class Instrument(Protocol):
     """A line-based instrument. Pure: it knows time and devices only through what it was made with."""
 
     def answer(self, line: str) -> str:
-        """The answer to one line (both without newline); ``ERROR ...`` for what it does not understand."""
+        """The answer to one line (both without newline), empty for none; ``ERROR ...`` for what is not understood."""
 
 
 @runtime_checkable

@@ -3,7 +3,7 @@
 Rules
 - ``manifest.json`` names every file with size and SHA-256, the versions that made the run, and which keys of the
   scenario lead to files inside: definitions (their JSON alone), lot file, bench.
-- Equal runs are equal bytes: names are sorted, dates are fixed.
+- Equal runs are equal bytes but for the verdict's wall time: names are sorted, dates are fixed.
 - Reading trusts nothing: names, kinds, number and sizes of files are checked before anything is written, and what is
   written is compared with the manifest. Nothing is executed; a program has to be named by whoever replays.
 """
@@ -63,26 +63,22 @@ class Packed:
         for key in _INPUTS:
             if given[key] is not None and key not in self.inputs and key not in own:
                 raise DrycellError(f"the replay file lacks what {key} names; name yours with --set {key}=PATH")
-        return with_overrides(scenario.at_home(self.run.path), **{**self.inputs, **own})
+        changed = with_overrides(scenario.at_home(self.run.path), **{**self.inputs, **own})
+        if changed.rung == "process" and not {"program.path", "program.definitions"} & own.keys():
+            raise DrycellError("a replay file holds no code; name --program or --definitions, or say --rung model")
+        return changed
 
 
 def pack(run: Run, path: Path) -> None:
     """Write ``run`` as a replay file. Raises DrycellError when it cannot be read or written."""
     scenario = run.scenario()
-    files = {name: source for pattern in _OF_RUN for name, source in _found(run.path, pattern, "")}
-    inputs: dict[str, str] = {}
-    for key, name in _INPUTS.items():
-        text = _value(scenario, key)
-        if text is not None:
-            source = scenario.path_of(text)
-            patterns = _OF_DEFINITIONS if key == "program.definitions" else (source.name,)
-            folder = source if key == "program.definitions" else source.parent
-            found = {inner: one for pattern in patterns for inner, one in _found(folder, pattern, "")}
-            files |= {
-                f"inputs/{name}/{inner}" if folder == source else f"inputs/{name}": one
-                for inner, one in found.items()
-            }
-            inputs[key] = f"inputs/{name}"
+    files = dict(found for pattern in _OF_RUN for found in _found(run.path, pattern))
+    inputs = {key: f"inputs/{name}" for key, name in _INPUTS.items() if _value(scenario, key) is not None}
+    for key, name in inputs.items():
+        source = scenario.path_of(_value(scenario, key))
+        if not source.exists():
+            raise DrycellError(f"{source} is missing; the replay file needs what {key} names")
+        files |= dict(_of_input(name, source))
     wrong = next((name for name in files if not _NAME.fullmatch(name)), None)
     if wrong is not None:
         raise DrycellError(
@@ -225,10 +221,19 @@ def _described(files: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
     return {name: {"size": files[name].stat().st_size, "sha256": _digest(files[name])} for name in sorted(files)}
 
 
-def _found(folder: Path, pattern: str, prefix: str) -> Iterator[tuple[str, Path]]:
+def _of_input(name: str, source: Path) -> Iterator[tuple[str, Path]]:
+    """A file under its name in the zip; of a folder, the data of a program's definitions."""
+    if source.is_file():
+        yield name, source
+    for pattern in _OF_DEFINITIONS:
+        for inner, path in _found(source, pattern):
+            yield f"{name}/{inner}", path
+
+
+def _found(folder: Path, pattern: str) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.glob(pattern)):
         if path.is_file() and not path.is_symlink():
-            yield f"{prefix}{path.relative_to(folder).as_posix()}", path
+            yield path.relative_to(folder).as_posix(), path
 
 
 def _info(name: str) -> zipfile.ZipInfo:

@@ -1,5 +1,6 @@
 """From a scene to a scenario: the file a person reads, and the lot file beside it. Pure."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _QUICK_NS = 250_000_000
 _JAM_NS = 5 * NS_PER_S
 """A handler that waits so much longer than usual is jammed."""
 _USUAL_INDEX_S = 0.3
+_NO_WORD = re.compile(r"\W", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def _instruments(scene: Scene, model: ProgramModel | None, notes: list[str]) -> 
                 "put the question that the program asks in their place, or name --definitions"
             )
     notes.append("instruments: how the program finds them is guessed from their names")
-    return {name: {"model": "recorded", "variable": f"DRYCELL_{name.upper()}"} for name in names}
+    return {name: {"model": "recorded", "variable": f"DRYCELL_{_NO_WORD.sub('_', name).upper()}"} for name in names}
 
 
 def _rows(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Any:

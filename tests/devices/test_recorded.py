@@ -50,6 +50,7 @@ def test_what_was_never_answered_is_an_error():
     instrument = seated(RecordedPopulation(ROWS), (0, 3))
     assert instrument.answer("MEAS:VOUT? (@0)").startswith("ERROR")
     assert instrument.answer("*IDN?").startswith("drycell")
+    assert instrument.answer("OUTP ON,(@1)") == ""
 
 
 def test_a_contact_without_answers_takes_those_of_the_nearest():

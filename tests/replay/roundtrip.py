@@ -1,7 +1,5 @@
 """A run is recorded, what was recorded is imported, that is run, and both are compared client by client."""
 
-from pathlib import Path
-
 from drycell.sim.cell.run import run
 from drycell.sim.replay import open_recording
 from drycell.sim.replay.alignment import align, spoken
@@ -9,15 +7,14 @@ from drycell.sim.replay.bringing import bring
 from drycell.sim.replay.stored import store
 from drycell.sim.scenario import load
 
-DEMO = Path(__file__).parents[2] / "scenarios" / "demo"
-
 
 def same_again(scenario, folder):
     """The alignment of ``scenario`` with its replay, which knows nothing but the recording."""
     first = run(scenario, folder / "first")
     recorded = folder / "kept.recording.jsonl"
     store(open_recording(first.run_dir), recorded)
-    bring([recorded], folder / "again.yaml", definitions=DEMO, rung=scenario.rung)
+    definitions = scenario.path_of(scenario.program.definitions)
+    bring([recorded], folder / "again.yaml", definitions=definitions, rung=scenario.rung)
     run(load(folder / "again.yaml"), folder / "second")
     topics = scenario.cell.protocol.topics(scenario.cell.device_id, scenario.cell.handler.id)
     left, right = (spoken(open_recording(path), topics) for path in (recorded, folder / "second"))

@@ -23,9 +23,9 @@ KEPT = Path(__file__).parent / "recordings"
 REAL, STDF = KEPT / "real_lot.recording.jsonl", KEPT / "real_lot.stdf"
 
 
-@pytest.mark.parametrize("name", ["clean_lot", "changing_options", "retest", "wafer"])
+@pytest.mark.parametrize("name", ["clean_lot", "changing_options", "retest", "wafer", "hot_bench"])
 def test_a_run_of_ours_is_recorded_imported_and_the_same_again(name, tmp_path):
-    alignment = same_again(load(ROOT / "scenarios" / "nominal" / f"{name}.yaml"), tmp_path)
+    alignment = same_again(load(ROOT / "scenarios" / "nominal" / f"{name}.yaml", {"rung": "model"}), tmp_path)
     assert alignment.partings == []
     assert sum(alignment.counts.values()) > 100
 
