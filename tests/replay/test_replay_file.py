@@ -71,10 +71,12 @@ def test_there_is_no_code_in_it(packed):
     assert {Path(name).suffix for name in names} <= {".json", ".jsonl", ".yaml", ".stdf"}
 
 
-def test_a_file_that_is_there_is_not_written_over(packed, tmp_path):
-    here = unpack(packed, tmp_path)
+def test_a_file_that_is_there_is_not_written_over(tmp_path):
+    made = RunStore(tmp_path / "runs").new(load(SCENARIO), SCENARIO)
+    (tmp_path / "mine.zip").write_text("mine")
     with pytest.raises(DrycellError, match="is there already"):
-        pack(here.run, packed)
+        pack(made, tmp_path / "mine.zip")
+    assert (tmp_path / "mine.zip").read_text() == "mine"
 
 
 HOSTILE = {
