@@ -69,12 +69,10 @@ class Capture:
             f"{'mqtts' if plan.address.tls else 'mqtt'}://{plan.address.host}:{plan.address.port}",
             self._instants.unix_ns(),
             header,
+            same="filters",
             segment_bytes=plan.segment_bytes,
             limit_bytes=plan.limit_bytes,
         )
-        if self._segments.header["filters"] != header["filters"]:
-            self._segments.close()
-            raise DrycellError(f"{plan.folder} was begun with other topics; name another folder with -o")
         self.client_id: str = self._segments.header["client_id"]
         self._away_since_ns = self._segments.last_ns
         self._pause_s = FIRST_PAUSE_S

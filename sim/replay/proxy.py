@@ -93,7 +93,7 @@ class Proxy:
         self.counts: Counter[str] = Counter()
         names = [str(route) for route in routes]
         self._segments = Segments(
-            folder, ", ".join(names), self._instants.unix_ns(), {"routes": names},
+            folder, ", ".join(names), self._instants.unix_ns(), {"routes": names}, same="routes",
             segment_bytes=segment_bytes, limit_bytes=limit_bytes,
         )  # fmt: skip
 

@@ -20,7 +20,8 @@ from drycell.sim.replay.stored import SUFFIX, header_line, line_of, read_header,
 class Segments:
     """Writes the segments of ``folder``, which is made when missing.
 
-    ``header`` goes into the headers; in a folder that was begun before, those of its last segment stay. Beyond
+    ``header`` goes into the headers; in a folder that was begun before, those of its last segment stay, and what
+    ``same`` names must be equal, else DrycellError is raised. Beyond
     ``segment_bytes`` a new segment begins; beyond ``limit_bytes`` in all the oldest ones are removed. ``last_ns`` is
     when something was written last before, in ns since ``start_unix_ns``; None in a new folder.
     """
@@ -32,6 +33,7 @@ class Segments:
         now_unix_ns: int,
         header: dict[str, Any],
         *,
+        same: str,
         segment_bytes: int,
         limit_bytes: int | None = None,
     ) -> None:
@@ -44,6 +46,9 @@ class Segments:
         self._number = int(before[-1].name.partition(".")[0]) if before else 0
         if before:
             found = read_header(before[-1])
+            if found.get(same) != header[same]:
+                self.close()
+                raise DrycellError(f"{folder} was begun with other {same}; name another folder with -o")
             self.start_unix_ns = int(found["start_unix_ns"])
             self.last_ns = before[-1].stat().st_mtime_ns - self.start_unix_ns
             self.header = {key: found.get(key, value) for key, value in header.items()}

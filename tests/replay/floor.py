@@ -18,7 +18,7 @@ from drycell.sim.replay.capture import Capture, Plan
 ROOT = Path(__file__).resolve().parents[2]
 ROOMY = ("max_queued_messages 0",)
 """Mosquitto forgets what waits beyond 1,000 messages for a client; a machine under load may stop us for so long."""
-_PATIENCE_S = 30
+_PATIENCE_S = 120
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def test_a_broker_without_the_count_of_dropped_messages_will_do():
 
 
 def test_segments_begin_anew_beyond_their_size_and_the_oldest_goes(tmp_path):
-    one = Segments(tmp_path, "x", 0, {}, segment_bytes=2_000, limit_bytes=6_000)
+    one = Segments(tmp_path, "x", 0, {"filters": []}, same="filters", segment_bytes=2_000, limit_bytes=6_000)
     for number in range(100):
         (entry,) = listener().receive(
             codec.encode_publish("t", b"%d" % number + b"." * 100, 1, False, number + 1), number
@@ -134,15 +134,23 @@ def test_segments_begin_anew_beyond_their_size_and_the_oldest_goes(tmp_path):
 
 
 def test_two_captures_never_share_a_folder(tmp_path):
-    one = Segments(tmp_path, "x", 0, {}, segment_bytes=2_000)
+    one = Segments(tmp_path, "x", 0, {"filters": []}, same="filters", segment_bytes=2_000)
     with pytest.raises(DrycellError, match="another capture writes to"):
-        Segments(tmp_path, "x", 0, {}, segment_bytes=2_000)
+        Segments(tmp_path, "x", 0, {"filters": []}, same="filters", segment_bytes=2_000)
     one.close()
-    Segments(tmp_path, "x", 0, {}, segment_bytes=2_000).close()
+    Segments(tmp_path, "x", 0, {"filters": []}, same="filters", segment_bytes=2_000).close()
+
+
+def test_a_folder_is_continued_only_with_what_it_was_begun_with(tmp_path):
+    Segments(tmp_path, "x", 0, {"filters": ["#"]}, same="filters", segment_bytes=2_000).close()
+    for header, same in (({"filters": ["a"]}, "filters"), ({"routes": []}, "routes")):
+        with pytest.raises(DrycellError, match=f"begun with other {same}"):
+            Segments(tmp_path, "x", 0, header, same=same, segment_bytes=2_000)
+    Segments(tmp_path, "x", 0, {"filters": ["#"]}, same="filters", segment_bytes=2_000).close()
 
 
 def test_a_full_disk_is_said(tmp_path, monkeypatch):
-    one = Segments(tmp_path, "x", 0, {}, segment_bytes=2_000)
+    one = Segments(tmp_path, "x", 0, {"filters": []}, same="filters", segment_bytes=2_000)
     monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(DrycellError, match=r"No space left.*make room"):
         one.store([Gap("a", "b")], durable=True)
