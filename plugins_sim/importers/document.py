@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from drycell.plugins_sim.importers.mosquitto import message_of
-from drycell.plugins_sim.importers.text import Timed, recording
+from drycell.plugins_sim.importers.text import Timed, recording, storable
 from drycell.sim.replay.lines import whole
 from drycell.sim.replay.recording import Entry, Gap, Recording
 
@@ -61,7 +61,7 @@ def _below(part: Any) -> Iterator[tuple[int | None, Entry]]:
             named = value.get("topic")
             topic = named if isinstance(named, str) else topic
             owner = value.get("clientId", value.get("client_id"))
-            client = owner if isinstance(owner, str) else client
+            client = storable(owner) if isinstance(owner, str) else client
             message = message_of(_unpacked(value), topic)
             if message is not None:
                 at_ns, entry = message

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from drycell.plugins_sim.importers.text import Growing, Timed, payload_of, recording, unix_ns, unusable
+from drycell.plugins_sim.importers.text import Growing, Timed, payload_of, recording, storable, unix_ns, unusable
 from drycell.sim.replay.lines import LINE_LIMIT_BYTES, lines
 from drycell.sim.replay.recording import Entry, Recording
 
@@ -104,6 +104,7 @@ def message_of(data: Any, topic: str | None = None) -> tuple[int | None, Entry] 
     key = next((key for key in _PAYLOADS if key in data), None)
     if not isinstance(name, str) or not _TOPIC.match(name) or key is None:
         return None
+    name = storable(name)
     qos = data.get("qos")
     at_ns = next((found for key in _TIMES if (found := unix_ns(data.get(key))) is not None), None)
     retain = data.get("retain", data.get("retained", False)) in (1, True, "1", "true")

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from drycell.plugins_sim.importers.text import Timed, recording, unix_ns
+from drycell.plugins_sim.importers.text import Timed, recording, storable, unix_ns
 from drycell.sim.replay.lines import LINE_LIMIT_BYTES, lines
 from drycell.sim.replay.recording import Entry, Gap, Recording
 
@@ -97,8 +97,8 @@ def _message(cells: Mapping[str, str]) -> tuple[int | None, Entry] | None:
     return _time(cells.get("time", "")), Entry(
         0,
         "publish",
-        cells.get("client") or None,
-        topic.encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
+        storable(cells.get("client", "")) or None,
+        storable(topic),
         cells["payload"].encode("utf-8", "surrogateescape"),
         int(qos) if qos in ("0", "1", "2") else None,
         cells.get("retain", "").lower() in ("1", "true"),

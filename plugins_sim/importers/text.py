@@ -79,7 +79,13 @@ def payload_of(value: Any) -> bytes:
     """A payload as its tool wrote it: text, or a JSON value that the tool had unpacked."""
     if value is None:
         return b""
-    return value.encode() if isinstance(value, str) else json.dumps(value, separators=(",", ":")).encode()
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def storable(text: str) -> str:
+    """The text with a mark for everything that is no Unicode, such as half of a surrogate pair."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def unix_ns(value: Any) -> int | None:

@@ -47,4 +47,6 @@ def _first_file(path: Path) -> Path:
         raise DrycellError(
             f"{path} is a folder without a recording; name a file, a run, or what drycell capture wrote"
         )
+    if file.exists() and not file.is_file():
+        raise DrycellError(f"{path} is no file; recordings are read more than once, so write it to a file first")
     return file

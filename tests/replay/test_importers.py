@@ -1,6 +1,7 @@
 """What others recorded becomes a recording: every format that the page names, as its tool writes it."""
 
 import json
+import os
 import subprocess
 from base64 import b64encode
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from drycell.runtime.stdf import Encoder, record
 from drycell.sim.errors import DrycellError
 from drycell.sim.replay import Gap, open_recording
+from drycell.sim.replay.stored import store
 from tests.broker.mosquitto import mosquitto, program
 
 IDLE = '{"type": "status", "state": "idle"}'
@@ -219,6 +221,25 @@ def test_the_log_and_the_stdf_of_the_real_lot(read):
 def test_what_holds_nothing_is_refused_with_the_reason(read, content, format, reason):
     with pytest.raises(DrycellError, match=reason):
         read(content, format=format)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"clientId":"\\ud800","topic":"a\\ud800","payload":"x\\ud800","out":true}, {',
+        b"time,client,topic,payload\n1,\xff,a\xff,x\xff\n",
+    ],
+)
+def test_text_that_is_no_unicode_can_be_stored(read, content, tmp_path):
+    store(read(content), tmp_path / "stored.recording.jsonl")
+    (entry,) = open_recording(tmp_path / "stored.recording.jsonl")
+    assert (entry.client, entry.topic[0]) == ("?", "a") and entry.payload.startswith(b"x")
+
+
+def test_a_pipe_is_refused_since_it_can_be_read_only_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DrycellError, match="is no file"):
+        open_recording(tmp_path / "pipe")
 
 
 def test_a_document_too_large_to_be_read_as_a_whole_is_refused(tmp_path, monkeypatch):
