@@ -10,6 +10,7 @@ Rules
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 
 ANY = "*"
@@ -71,7 +72,7 @@ class Table:
             names += [name for name in (row.state, row.next) if name != ANY]
         return tuple(dict.fromkeys(names))
 
-    @property
+    @cached_property
     def events(self) -> tuple[str, ...]:
         """Every event the role knows, in order of appearance."""
         return tuple(dict.fromkeys(row.event for row in self.transitions))
@@ -85,13 +86,18 @@ class Table:
 
     def timeout(self, state: str) -> Timeout | None:
         """The timeout that entering ``state`` arms."""
-        return next((timeout for timeout in self.timeouts if timeout.state == state), None)
+        return self._armed.get(state)
+
+    @cached_property
+    def _armed(self) -> Mapping[str, Timeout]:
+        return {timeout.state: timeout for timeout in reversed(self.timeouts)}
 
     def successors(self, state: str) -> set[str]:
         """States that one event can lead to from ``state``."""
         return {row.next for event in self.events if (row := self.find(state, event)) is not None}
 
-    def published_steps(self) -> dict[str, set[str]]:
+    @cached_property
+    def published_steps(self) -> Mapping[str, set[str]]:
         """For each announced state, the announced states that may follow it, internal states passed over.
 
         Staying in the same announced state is always among them: a state may be announced again on reconnection.
@@ -101,6 +107,7 @@ class Table:
             steps[name] |= _announced(self, self.successors(state))
         return steps
 
+    @cached_property
     def first_published(self) -> set[str]:
         """The announced states that may come first."""
         return _announced(self, {self.initial})

@@ -72,7 +72,7 @@ class FilterIndex(Generic[T]):
         if known is None:
             self._sequence += 1
         node.entries[owner] = (known[0] if known else self._sequence, qos)
-        self._cache.clear()
+        self._forget(topic_filter)
 
     def remove(self, topic_filter: str, owner: T) -> bool:
         """Take the subscription away; False when there was none. Empty branches of the tree go with it."""
@@ -89,8 +89,15 @@ class FilterIndex(Generic[T]):
             if node.entries or node.children:
                 break
             del parent.children[level]
-        self._cache.clear()
+        self._forget(topic_filter)
         return True
+
+    def _forget(self, topic_filter: str) -> None:
+        """Whose answers may have changed; peers listen to single topics for the time of one question."""
+        if "+" in topic_filter or "#" in topic_filter:
+            self._cache.clear()
+        else:
+            self._cache.pop(topic_filter, None)
 
     def match(self, topic: str) -> tuple[tuple[T, int], ...]:
         """All (owner, QoS) whose filter matches ``topic``, in order of subscription."""

@@ -46,7 +46,7 @@ def _follows(role: str) -> Callable[[Facts], Iterator[Case]]:
 
     def find(facts: Facts) -> Iterator[Case]:
         table = facts.dialect.tables[role]
-        steps, first = table.published_steps(), table.first_published()
+        steps, first = table.published_steps, table.first_published
         fresh = {CRASH, *(table.published.get(state, state) for state in table.final)}
         starts = _starts(facts) if role == "sequencer" else {}
         last: dict[str, tuple[str, Heard]] = {}

@@ -137,7 +137,7 @@ def test_fifteen_seconds_are_a_number_of_the_table():
 @pytest.mark.row("SEQ-43", "SEQ-47", "SEQ-48", "SEQ-56", "SEQ-57")
 def test_the_table_of_programs_puts_the_teardowns_before_idle_and_shutdown():
     assert spec.SEQUENCER.find("testing", "done").actions == ("cycle_teardown",)
-    assert spec.SEQUENCER.published_steps()["testing"] == {"testing", "idle", "error"}
+    assert spec.SEQUENCER.published_steps["testing"] == {"testing", "idle", "error"}
     assert spec.SEQUENCER.find("idle", "terminate").actions == ("program_teardown",)
-    assert spec.SEQUENCER.published_steps()["idle"] == {"idle", "testing", "Shutdown", "error"}
-    assert spec.SEQUENCER.published_steps()["Shutdown"] == {"Shutdown"}
+    assert spec.SEQUENCER.published_steps["idle"] == {"idle", "testing", "Shutdown", "error"}
+    assert spec.SEQUENCER.published_steps["Shutdown"] == {"Shutdown"}

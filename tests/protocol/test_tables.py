@@ -138,9 +138,9 @@ def test_a_program_can_fail_from_every_living_state_and_never_comes_back(state):
 
 
 def test_announced_steps_pass_over_internal_states():
-    assert CONTROL.published_steps()["busy"] == {"busy", "idle", "error"}
-    assert MASTER.published_steps()["testing"] >= {"ready", "softerror", "testing"}
-    assert MASTER.first_published() == {"connecting", "softerror", "error"}
+    assert CONTROL.published_steps["busy"] == {"busy", "idle", "error"}
+    assert MASTER.published_steps["testing"] >= {"ready", "softerror", "testing"}
+    assert MASTER.first_published == {"connecting", "softerror", "error"}
 
 
 def test_contradicting_rows_and_unknown_states_are_refused():

@@ -38,6 +38,7 @@ _OURS = ("DRYCELL_WARM", "DRYCELL_LOCKSTEP")
 SAME = ("tick_ns", "uptime_ns", "hostname", "cpus")  # settings that imports may have met
 _libc = ctypes.CDLL(None, use_errno=True)
 _reads_before = 0
+_forked: dict[str, Any] = {}  # modules that were there before the fork
 
 
 def provisional() -> dict[str, Any]:
@@ -64,6 +65,7 @@ class Nursery:
         self.bytes_drawn, self.readings = entropy._counter, baton.reads - _reads_before
         self.programs: dict[int, tuple[int, int]] = {}  # id -> (pid, pidfd)
         self.modules = set(sys.modules)
+        _forked.update(sys.modules)
         self.notes = control.out_of_the_way(os.memfd_create("notes"))
         self.libraries = tuple(f"{folder}/" for folder in sys.path if folder.startswith("/"))
 
@@ -256,6 +258,12 @@ def _run(argv: list[str]) -> None:
         raise SystemExit(1) from None
 
 
+def _spare_modules() -> None:
+    """Keep what was imported before the fork from being taken down at the end, which would copy all its pages."""
+    spared = [sys.modules.pop(name, None) for name in _forked if name not in ("builtins", "sys")]
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(spared))
+
+
 def main() -> None:
     """``python -c "from drycell_shim import forkserver; forkserver.main()"`` in the environment of a launch."""
     global _reads_before
@@ -265,6 +273,9 @@ def main() -> None:
     link = _connected(told["socket"])
     _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     _reads_before = baton.reads
+    import atexit
+
+    atexit.register(_spare_modules)  # before all others, so that it comes last
     try:
         with imports.Watch() as watch:
             for statement in told["imports"]:
