@@ -12,6 +12,7 @@ from drycell.sim.kernel import Event
 from drycell.sim.kernel.clock import NS_PER_S
 from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
 from drycell.sim.oracles.facts import Facts
+from drycell.sim.oracles.interference import CUTTING
 from drycell.sim.oracles.touchdowns import Touchdown
 
 SLACK_S = 0.25
@@ -121,10 +122,21 @@ def _is_late(facts: Facts, touchdown: Touchdown, site: str, begin: Event, limit_
 
 
 def _late(facts: Facts, touchdown: Touchdown, site: str, text: str, begin: Event) -> Iterator[Case]:
-    if touchdown.disturbed(site):
+    if touchdown.disturbed(site) or (touchdown.asked is not None and _cut_off(facts, site, touchdown.asked.event)):
         return
     failed = touchdown.failed
     yield Breach(f"the program of site {site} {text}; counted from", begin, (failed,) if failed else ())
+
+
+def _cut_off(facts: Facts, site: str, then: Event) -> bool:
+    """Whether a fault had cut the program's connection, and it had not subscribed again."""
+    cuts = (s.event.seq for s in facts.strikes if s.name in CUTTING and s.concerns(site) and s.event.seq < then.seq)
+    last_seq = max(cuts, default=None)
+    return last_seq is not None and not any(
+        last_seq < event.seq < then.seq and event.actor.rpartition(".")[2] == site
+        for event in facts.of_kind("subscribe")
+        if event.fields["topic_filter"] == facts.topics.program_cmd
+    )
 
 
 # crashes -----------------------------------------------------------------------------------------------------------

@@ -70,6 +70,14 @@ def test_a_silent_meter_excuses_no_result_that_disagrees_with_itself_or_with_the
     assert judge(silent).verdicts[oracle] == "violated"
 
 
+def test_a_program_that_was_cut_off_is_not_late_before_it_has_subscribed_again(tmp_path):
+    events = journal_of("program hangs", tmp_path / "run")
+    before = with_effect(events, lambda event: event.kind == "subscribe", fault="cut")
+    assert judge(before).verdicts["results in time"] == "violated"
+    after = with_effect(events, lambda event: event.kind == "contact", fault="cut")
+    assert judge(after).verdicts["results in time"] != "violated"
+
+
 def test_the_faults_of_instruments_are_those_of_the_palette():
     assert {name for name, fault in PALETTE.items() if fault.layer == "instrument"} == INSTRUMENT_FAULTS
 

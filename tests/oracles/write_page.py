@@ -41,7 +41,7 @@ required there is unknown, and says why.
   records, values, options, peripherals, result deadline), nor is its next exit code. Promises of everybody else still
   are: crashes end in soft error, deadlines are kept, the STDF file is recoverable, nothing is left behind, the cell
   comes back. A fault that waits for its message concerns nobody before it strikes; a result that it delayed or copied
-  is not judged where it arrives. A fault of an instrument or a peripheral excuses no result that disagrees with itself
+  is not judged where it arrives, and a program that a fault has cut off is not late before it has subscribed again. A fault of an instrument or a peripheral excuses no result that disagrees with itself
   or with what the program was told: records, values, bins and options are judged all the same.
 - `lot completes` is no promise of a program but what the floor wants: an incomplete lot violates it, whoever caused it.
 - `the cell comes back` asks for a reset by the operator after the faults are over. Without one, and for a fault that
