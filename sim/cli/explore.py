@@ -81,7 +81,9 @@ def _base(arguments: argparse.Namespace) -> Scenario:
         return load(arguments.scenario, overrides(arguments))
     if arguments.program is None:
         raise UsageError("nothing to explore; name a scenario, or a program with --program PATH --python PATH")
-    data = from_data({"drycell": 1, "name": f"exploring {Path(arguments.program).name}"})
+    sites = _sites(arguments.only_sites) or 1
+    cell = {"sites": sites if isinstance(sites, int) else list(sites)}
+    data = from_data({"drycell": 1, "name": f"exploring {Path(arguments.program).name}", "cell": cell})
     return with_overrides(data, **overrides(arguments))
 
 

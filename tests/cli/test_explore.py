@@ -63,3 +63,18 @@ def test_what_cannot_be_searched_is_refused_in_words(
 def test_something_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explore", "--runs", "1"]) == 3
     assert "name a scenario, or a program" in capsys.readouterr().err
+
+
+def test_a_program_without_a_scenario_is_searched_in_a_cell_of_as_many_sites_as_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["program", "new", "mine"]) == 0
+    peripherals = [
+        "--set",
+        "cell.peripherals={Chamber: {}}",
+        "--set",
+        "instruments={meter: {variable: DRYCELL_METER}}",
+    ]
+    words = ["--program", "mine.py", "--sites", "2", "--rung", "model", *peripherals]
+    assert main(["explore", *words, "--runs", "2", "--jobs", "0", "--faults", "", "--duts", "2"]) == 0
+    assert "2 runs under seed 0" in capsys.readouterr().out
