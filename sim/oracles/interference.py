@@ -18,6 +18,8 @@ from drycell.sim.kernel.clock import NS_PER_S
 WHOLE_CELL = ""
 ENDINGS = frozenset({"kill", "signal", "segfault", "exit", "out_of_memory", "teardown_failure"})
 """Faults that end a program and do nothing else: whatever is said in its name later is not their doing."""
+BROKEN_LINKS = frozenset({"cut", "half_open"})
+"""Faults that end a connection and touch no message."""
 FILE_FAULTS = frozenset({"disk_full", "read_only_folder", "leftover_file"})
 """Faults that hinder the writing of the STDF file while they last."""
 INSTRUMENT_FAULTS = frozenset(

@@ -1,10 +1,13 @@
 """Promises about devices: each is tested once per contact, gets one result and one bin, and all of it is its own."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
 from drycell.sim.oracles.facts import Facts, objects
+from drycell.sim.oracles.interference import BROKEN_LINKS, ENDINGS
 from drycell.sim.oracles.results import PartResult
 from drycell.sim.oracles.touchdowns import Touchdown
 
@@ -65,6 +68,32 @@ def _one_result_of(touchdown: Touchdown, site: str, results: Sequence[PartResult
     if len(results) > 1:
         return Breach(f"site {site} sent a second result for part {part}", results[1].event, (results[0].event,))
     return None
+
+
+def _sent_once(facts: Facts) -> Iterator[Case]:
+    """No program sends more results for a part than it was asked for; a lost connection is no reason (MQTT, QoS 2).
+
+    Judged as long as the scenario does nothing but end programs and connections.
+    """
+    meddled = (s.event.seq for s in facts.strikes if not s.armed_only and s.name not in ENDINGS | BROKEN_LINKS)
+    until = next(meddled, facts.end_seq)
+    asked: Counter[tuple[str, str]] = Counter()
+    results = {result.event.seq: result for result in facts.results}
+    commands = {heard.event.seq: heard for heard in facts.heard("TestApp/cmd")}
+    for seq in sorted(seq for seq in (*results, *commands) if seq < until):
+        if seq in commands:
+            asked.update(_asked_for(commands[seq].content or {}))
+            continue
+        key = results[seq].site, results[seq].part
+        asked[key] -= 1
+        text = f"site {key[0]} sent more results for part {key[1]} than it was asked for"
+        yield Breach(text, results[seq].event) if asked[key] < 0 else None
+
+
+def _asked_for(command: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    job = command.get("job_data") if command.get("command") == "next" else None
+    for info in objects(job.get("sites_info")) if isinstance(job, dict) else ():
+        yield str(info.get("siteid")), str(info.get("partid"))
 
 
 # the right devices -------------------------------------------------------------------------------------------------
@@ -188,6 +217,12 @@ LOT_ORACLES = (
         "Each device in contact gets exactly one result, from its own site and under its own part id.",
         cases(_one_result, held="{count} results, one for each device in contact", unknown="no device was tested"),
         "a result, or a touchdown that the master answered",
+    ),
+    Oracle(
+        "results are sent once",
+        "No program sends more results for a device than it was asked for, also after a lost connection.",
+        cases(_sent_once, held="{count} results had been asked for", unknown="no result came before the first fault"),
+        "a result, in a scenario that so far has done nothing but end programs and connections",
     ),
     Oracle(
         "next matches the contact",

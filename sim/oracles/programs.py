@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from drycell.sim.kernel import Event
 from drycell.sim.kernel.clock import NS_PER_S
 from drycell.sim.oracles.base import Breach, Case, Oracle, at, cases
-from drycell.sim.oracles.facts import Facts
+from drycell.sim.oracles.facts import Facts, Heard
+from drycell.sim.oracles.states import CRASH
 
 IN_FLIGHT_S = 0.25
 """How long after a program's end its last words may still arrive, and its connections may still be open."""
@@ -164,7 +165,10 @@ def _lost_are_announced(facts: Facts) -> Iterator[Case]:
                 continue  # it may be another client under the same name
             yield Breach(f"the connection {event.actor} was lost, and its program had left no will", event)
             continue
-        if topic in swallowed or any(_is_will(will, topic, event) for will in published):
+        will = next((will for will in published if _is_will(will, topic, event)), None)
+        if will is not None and CRASH not in will.fields["payload"]:
+            yield Breach(f"the last will of {event.actor} does not say that it crashed", will, (event,))
+        elif will is not None or topic in swallowed:
             yield None
         else:
             cause = event.fields.get("cause")
@@ -177,7 +181,71 @@ def _is_will(will: Event, topic: str, lost: Event) -> bool:
     return will.fields["topic"] == topic and will.seq > lost.seq and late_ns <= IN_FLIGHT_S * NS_PER_S
 
 
+def _ready_means_idle(facts: Facts) -> Iterator[Case]:
+    """When loading is over, every program that was to be loaded has said that it is idle."""
+    loads = [heard for heard in facts.heard("Control/cmd") if (heard.content or {}).get("command") == "loadTest"]
+    idle = [heard for heard in facts.program("status") if (heard.content or {}).get("state") == "idle"]
+    for event in facts.of_kind("state"):
+        if event.actor != "master" or (event.fields["from"], event.fields["to"]) != ("loading", "ready"):
+            continue
+        load = next((heard for heard in reversed(loads) if heard.event.seq < event.seq), None)
+        if load is None:
+            continue
+        said = {heard.site for heard in idle if load.event.seq < heard.event.seq < event.seq}
+        silent = [site for site in (load.content or {}).get("sites", ()) if site not in said]
+        text = f"the master was ready although the program of site {silent[0]} had not said idle" if silent else ""
+        yield Breach(text, event, (load.event,)) if silent else None
+
+
+def _ends_are_told(facts: Facts) -> Iterator[Case]:
+    """A control whose program ends badly, unasked, announces an error."""
+    states: dict[str, str] = {}
+    struck = {strike.topic for strike in facts.strikes}
+    errors = [heard for heard in facts.heard("Control/status") if _state_of(heard) == "error"]
+    for event in facts.of_kind("state", "exit"):
+        if event.kind == "state":
+            states[event.actor] = event.fields["to"]
+            continue
+        site = event.actor.removeprefix("program")
+        due_ns = event.t_ns + int(IN_FLIGHT_S * NS_PER_S)
+        asked = event.fields["exit_code"] == 0 or event.fields.get("wanted")
+        if asked or states.get(f"control{site}") != "busy" or facts.end_ns < due_ns:
+            continue
+        topic = facts.topics.control_status(site)
+        if topic in struck or any(
+            e.site == site and event.seq < e.event.seq and e.event.t_ns <= due_ns for e in errors
+        ):
+            yield None
+        else:
+            yield Breach(f"the program of site {site} ended badly and its control did not announce it", event)
+
+
+def _state_of(heard: Heard) -> object:
+    payload = (heard.content or {}).get("payload")
+    return payload.get("state") if isinstance(payload, dict) else None
+
+
 PROGRAM_ORACLES = (
+    Oracle(
+        "controls tell of bad ends",
+        "A control whose program ends with an exit code or by a signal, unasked, announces an error.",
+        cases(
+            _ends_are_told,
+            held="{count} bad ends were announced by their controls",
+            unknown="no program ended badly unasked",
+        ),
+        "a program ended badly while its control was busy",
+    ),
+    Oracle(
+        "ready means idle",
+        "When loading is over and the master is ready, every program has said that it is idle.",
+        cases(
+            _ready_means_idle,
+            held="{count} times the master was ready all programs were",
+            unknown="the master was never ready",
+        ),
+        "loading came to an end",
+    ),
     Oracle(
         "programs end well",
         "Every test program that ends, ends with exit code 0 unless somebody killed it.",
@@ -206,7 +274,7 @@ PROGRAM_ORACLES = (
     ),
     Oracle(
         "lost programs are announced",
-        "When a program goes without DISCONNECT, it has left a last will, and the broker publishes it at once.",
+        "When a program goes without DISCONNECT, the broker publishes its last will at once, which says crash.",
         cases(
             _lost_are_announced,
             held="{count} lost programs were announced by their last will",

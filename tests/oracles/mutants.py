@@ -444,6 +444,42 @@ def forgets_failed_touchdowns(patch: Patch) -> None:
     patch.setattr(Lot, "done", property(lambda self: not self.touches))
 
 
+def ready_too_early(patch: Patch) -> None:
+    def make(idle: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: Master, site: str, previous: str | None) -> None:
+            if self.state == "loading":
+                self._peer.fire("programs_idle")
+            else:
+                idle(self, site, previous)
+
+        return changed
+
+    wrap(patch, Master, "_program_is_idle", make)
+
+
+def sends_again_after_reconnect(patch: Patch) -> None:
+    last: dict[str, Json] = {}
+
+    def remembering_tell(tell: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: ModelledSequencer, kind: str, message: Json) -> Any:
+            if kind == "testresult":
+                last[self._site] = message
+            return tell(self, kind, message)
+
+        return changed
+
+    def telling_again(connected: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(self: ModelledSequencer) -> None:
+            connected(self)
+            if self._site in last:
+                self._tell("testresult", last[self._site])
+
+        return changed
+
+    wrap(patch, ModelledSequencer, "_tell", remembering_tell)
+    wrap(patch, ModelledSequencer, "_connected_again", telling_again)
+
+
 # peripherals, broker, files ----------------------------------------------------------------------------------------
 
 
@@ -627,6 +663,12 @@ MUTANTS = {
     "program reports another device": Mutant(
         "a result carries the part id of an earlier device", "one result per device", results(foreign_part)
     ),
+    "program sends its last result again": Mutant(
+        "a program that connects again repeats its last result",
+        "results are sent once",
+        sends_again_after_reconnect,
+        {"cell": RESET, "timeline": [{"when": {"handler": "ready", "nth": 3}, "do": {"cut": 0}}]},
+    ),
     "master swaps part ids": Mutant(
         "next names each site's device for the other site", "next matches the contact", swapped_parts
     ),
@@ -759,6 +801,21 @@ MUTANTS = {
     ),
     "broker keeps wills": Mutant(
         "the broker does not publish last wills", "lost programs are announced", no_wills, {"timeline": KILL_3}
+    ),
+    "program leaves a mild will": Mutant(
+        "the last will of a program says that it terminated",
+        "lost programs are announced",
+        lambda patch: patch.setattr(ModelledSequencer, "_will", lambda self: messages.program_status("terminated")),
+        {"timeline": [{"when": {"touchdown": 2}, "do": KILL}]},
+    ),
+    "master is ready too early": Mutant(
+        "the master is ready when the first program is", "ready means idle", ready_too_early
+    ),
+    "control hides bad ends": Mutant(
+        "a control takes no notice of a program that was killed",
+        "controls tell of bad ends",
+        lambda patch: patch.setattr(Control, "_ended", lambda self, life, code, words: None),
+        {"timeline": [{"when": {"touchdown": 2}, "do": KILL}]},
     ),
     "program hangs": Mutant("a program tests for ever", "results in time", hangs(3)),
     "program does not say testing": Mutant(
