@@ -59,6 +59,20 @@ def steps(deeds: Strategy, known: Known) -> Strategy:
 
 
 @lru_cache(maxsize=1024)
+def stretch(known: Known) -> Strategy:
+    """An option that is set at one touchdown and taken back at a later one: two steps."""
+
+    def both(name: str, first: int, length: int) -> list[dict[str, Any]]:
+        return [
+            {"when": {"touchdown": first}, "do": {"options": {name: True}}},
+            {"when": {"touchdown": first + length}, "do": {"options": {name: False}}},
+        ]
+
+    touchdowns = st.integers(1, max(1, known.touchdowns - 1))
+    return st.builds(both, st.sampled_from(tuple(Options.model_fields)), touchdowns, st.integers(1, 2))
+
+
+@lru_cache(maxsize=1024)
 def triggers(known: Known) -> Strategy:
     """When something may happen: at an instant, again and again, or with an occurrence in this cell."""
     instants = durations_s(known)
@@ -118,13 +132,11 @@ def _parameters(known: Known) -> Strategy:
 
 
 def _options(known: Known) -> Strategy:
-    """Some of the one or two options that this scenario is about, so that what is set is also taken back."""
-    on = st.sampled_from((True, True, False))
+    on = st.sampled_from((True, True, True, False))
     asked = st.fixed_dictionaries({"active": on, "value": st.integers(-1, known.tests)})
     flags = dict.fromkeys(Options.model_fields, on) | {"trigger_on_test": asked}
     names: Sequence[str] = tuple(flags)
-    few = st.shared(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True), key="options")
-    some = few.flatmap(lambda chosen: st.sampled_from([chosen, chosen[:1], chosen[-1:]]))
+    some = st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)
     return some.flatmap(lambda chosen: st.fixed_dictionaries({name: flags[name] for name in chosen})).map(
         lambda options: {"options": options}
     )

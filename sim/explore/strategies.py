@@ -10,6 +10,7 @@ Rules
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from drycell.sim.errors import DrycellError
 from drycell.sim.explore.known import Known, known
-from drycell.sim.explore.steps import HARMLESS, deed, kinds, steps
+from drycell.sim.explore.steps import HARMLESS, deed, kinds, steps, stretch
 from drycell.sim.explore.values import Strategy
 from drycell.sim.oracles import ORACLES
 from drycell.sim.scenario import Scenario, from_data
@@ -122,12 +123,15 @@ def _some(kinds_: Sequence[str], most: int) -> Strategy:
 def _swarm(
     swarm: Sequence[Sequence[str]], here: Known, offered: Mapping[str, Callable[[Known], Strategy]]
 ) -> Strategy:
-    """Steps of these groups of kinds, one group as likely as the other."""
+    """Steps of these groups of kinds, one group as likely as the other; an option may also be on for a stretch."""
     deeds = [st.one_of([offered[kind](here) for kind in group]) for group in swarm if group]
     if not deeds:
         return st.just([])
-    one = steps(st.one_of(deeds), here)
-    return st.integers(1, _MOST_STEPS).flatmap(lambda count: st.lists(one, min_size=count, max_size=count))
+    one = steps(st.one_of(deeds), here).map(lambda step: [step])
+    some = st.one_of(one, one, stretch(here)) if "options" in swarm[0] else one
+    return st.integers(1, _MOST_STEPS).flatmap(
+        lambda count: st.lists(some, min_size=count, max_size=count).map(lambda lists: [*chain(*lists)])
+    )
 
 
 def _cells(base: Scenario, about: Known, sites: int | Collection[int] | None) -> Strategy:

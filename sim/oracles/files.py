@@ -118,7 +118,7 @@ def _stdf_agrees(facts: Facts) -> Answer:
     text, event = _first_difference(stdf, results)
     if text:
         return Answer("violated", text, (event.seq,) if event is not None else _end(facts))
-    wrong = _wrong_counts(stdf)
+    wrong = _wrong_counts(stdf) or _missing_summaries(facts, stdf)
     if wrong:
         return Answer("violated", f"in the STDF file of lot {stdf.lot} {wrong}", _end(facts))
     if not results:
@@ -186,6 +186,16 @@ def _wrong_counts(stdf: StdfFacts) -> str:
     return ""
 
 
+def _missing_summaries(facts: Facts, stdf: StdfFacts) -> str:
+    """Which summary that came since the lot was loaded last has no TSR in the file."""
+    loaded = max((heard.event.seq for heard in facts.heard("Control/cmd")), default=0)
+    for heard in facts.program("testsummary"):
+        counts = heard.event.seq > loaded and (heard.content or {}).get("payload")
+        if counts and heard.site not in stdf.summed_up and not facts.tampered(heard.site, heard.event.seq):
+            return f"there is no TSR of site {heard.site}, whose program sent its summary"
+    return ""
+
+
 def _stdf_recoverable(facts: Facts) -> Answer:
     """After a crash the file is readable to its last byte, and holds every result that came."""
     trouble = _first_trouble(facts)
@@ -245,7 +255,7 @@ FILE_ORACLES = (
     ),
     Oracle(
         "stdf agrees",
-        "The STDF file of a finished lot holds every result once, in order, and its summaries count them right.",
+        "The STDF file of a finished lot holds every result once, in order, and all summaries, which count right.",
         _stdf_agrees,
         "a finished STDF file and a result",
     ),

@@ -6,8 +6,10 @@ master's own ``Teardown`` is judged elsewhere. What the scenario held back may c
 nothing is judged any more.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from drycell.runtime.protocol.specification import TEARDOWN
@@ -50,6 +52,19 @@ def _once(facts: Facts) -> Iterator[Case]:
         yield from _step(open_, heard, touchdown)
     if touchdown is not None:
         yield from _left_over(facts, touchdown, open_)
+
+
+def _never_unasked(facts: Facts) -> Iterator[Case]:
+    """In no moment of the run has a peripheral given more answers than there were requests."""
+    open_: Counter[str] = Counter()
+    meddled = (s.event.seq for s in facts.strikes if s.topic or s.name.startswith("peripheral"))
+    until = next(meddled, facts.end_seq)
+    for heard in facts.heard("Peripheral/request", "Peripheral/response"):
+        if heard.event.seq > until:
+            return
+        open_[heard.peripheral] += 1 if heard.place == "Peripheral/request" else -1
+        if open_[heard.peripheral] < 0:
+            yield Breach(f"peripheral {heard.peripheral} answered although nobody had asked it", heard.event)
 
 
 def _step(open_: _Exchange, heard: Heard, touchdown: Touchdown) -> Iterator[Case]:
@@ -149,7 +164,7 @@ PERIPHERAL_ORACLES = (
         "peripherals answer once",
         "Each request of the programs reaches its peripheral once, and its answer reaches them once and unchanged.",
         cases(
-            _once,
+            lambda facts: chain(_once(facts), _never_unasked(facts)),
             held="{count} requests to peripherals were relayed, answered and forwarded once",
             unknown="no program asked a peripheral",
         ),

@@ -104,9 +104,12 @@ def _nothing_left(facts: Facts) -> Iterator[Case]:
     running: dict[str, Event] = {}
     open_: dict[str, Event] = {}
     start = f"testapp.{facts.device_id}."
-    for event in facts.of_kind("launch", "exit", "connect", "disconnect", "lot"):
+    for event in facts.of_kind("launch", "exit", "connect", "disconnect", "lot", "effect"):
         site = event.actor.removeprefix("program")
-        if event.kind == "launch":
+        if event.kind == "effect":
+            if event.fields.get("broker") == "stopped":
+                open_.clear()
+        elif event.kind == "launch":
             yield None if _late_orphan(facts, event, site) else _still_there(running.get(site), event, site)
             running[site] = event
         elif event.kind == "exit":

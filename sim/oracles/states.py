@@ -71,12 +71,12 @@ def _restarted(starts: Mapping[str, Sequence[int]], site: str, before: Event, af
 
 
 def _excused(facts: Facts, before: tuple[str, Heard] | None, heard: Heard) -> bool:
-    """Whether the scenario tampered with this site since its last announcement, or in this touchdown; or, where there
-    is no site, with an announcement before, which may come later than this one or never."""
-    if not facts.strikes:
-        return False
+    """Whether the scenario tampered with an announcement before, which may come later than this one, again, or never;
+    or with this site since its last announcement or in this touchdown."""
+    if any(strike.topic == heard.topic and strike.event.seq < heard.event.seq for strike in facts.strikes):
+        return True
     if not heard.site:
-        return any(strike.topic == heard.topic and strike.event.seq < heard.event.seq for strike in facts.strikes)
+        return False
     seq = before[1].event.seq if before else 0
     begin = next((t.event.seq for t in reversed(facts.story.touchdowns) if t.event.seq < heard.event.seq), seq)
     return facts.fault_between(min(seq, begin), heard.event.seq, heard.site)

@@ -39,7 +39,8 @@ class Part(NamedTuple):
 class StdfFacts:
     """A file as read. ``gaps``: what is unreadable; ``open_parts``: PIR without PRR; ``finished``: there is an MRR.
 
-    ``counted``: PART_CNT of the PCR over all sites; ``hard_bins``, ``soft_bins``: the counts of HBR and SBR over all.
+    ``summed_up``: the sites with a TSR of their own; ``counted``: PART_CNT of the PCR over all sites; ``hard_bins``,
+    ``soft_bins``: the counts of HBR and SBR over all.
     """
 
     lot: str = ""
@@ -49,6 +50,7 @@ class StdfFacts:
     open_parts: int = 0
     strange: str = ""
     finished: bool = False
+    summed_up: set[str] = field(default_factory=set)
     counted: int | None = None
     hard_bins: Counter[int] = field(default_factory=Counter)
     soft_bins: Counter[int] = field(default_factory=Counter)
@@ -75,6 +77,8 @@ class StdfFacts:
             self.lot = str(fields.get("LOT_ID", ""))
         elif name == "MRR":
             self.finished = True
+        elif name == "TSR":
+            self.summed_up |= {str(fields["SITE_NUM"])} if fields["HEAD_NUM"] != EVERY else set()
         elif fields.get("HEAD_NUM") == EVERY:
             self._summary(name, fields)
 
@@ -121,7 +125,7 @@ def _read(source: Path | bytes) -> StdfFacts:
 
 
 _TESTS = frozenset({"PTR", "MPR", "FTR"})
-_COUNTED = frozenset({"MIR", "MRR", "PIR", "PRR", "PCR", "HBR", "SBR"})
+_COUNTED = frozenset({"MIR", "MRR", "PIR", "PRR", "TSR", "PCR", "HBR", "SBR"})
 _SITE_PLACE = 5
 _ORDERS = {b"\x02\x00\x00\x0a": LITTLE, b"\x00\x02\x00\x0a": BIG}
 

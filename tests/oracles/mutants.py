@@ -815,7 +815,7 @@ MUTANTS = {
         "a control takes no notice of a program that was killed",
         "controls tell of bad ends",
         lambda patch: patch.setattr(Control, "_ended", lambda self, life, code, words: None),
-        {"timeline": [{"when": {"touchdown": 2}, "do": KILL}]},
+        {"cell": RESET, "timeline": [{"when": {"touchdown": 2}, "do": KILL}]},
     ),
     "program hangs": Mutant("a program tests for ever", "results in time", hangs(3)),
     "program does not say testing": Mutant(

@@ -57,6 +57,14 @@ SHAPES = {
     "other timeouts": {"cell": {"timeouts": {"results_s": 1, "testing_s": 0.5, "loading_s": 2}}},
     "many bad devices": {"devices": {"size": 40, "defects": "60%"}},
     "a state of the master that comes late": {"timeline": [{"at": 0, "do": {"delay": {"message": "master-status"}}}]},
+    "a state of a control that comes again": {
+        "timeline": [{"at": 0, "do": {"replayed": {"message": "control-status", "site": 0}}}],
+        "cell": {"handler": {"index_time_s": 3}},
+    },
+    "a test cell controller that is away for a while": {
+        "cell": {"operator": RESET},
+        "timeline": [{"when": {"touchdown": 2}, "do": {"tcc_gone": "8s"}}],
+    },
     "a command cut short for one site": {
         "cell": {"operator": RESET},
         "timeline": [{"when": {"part": 1}, "do": {"truncated": {"message": "program-command", "site": 1}}}],
@@ -166,7 +174,7 @@ CALM = {
     *("options go out with next", "triggers follow the options", "stop on fail stops"),
     *("stopped devices are failed devices", "lost programs are announced", "crashes end in soft error"),
     *("soft errors say why", "the cell comes back", "stdf is recoverable"),
-    *("true failures are failed", "equal failures get equal bins"),
+    *("true failures are failed", "equal failures get equal bins", "controls tell of bad ends"),
 }
 """What only trouble, options or bad devices put to the test."""
 FROM_THE_START = {
