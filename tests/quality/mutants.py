@@ -1,4 +1,4 @@
-"""Forty mutants: modelled peers with one defect each that a person could have written.
+"""Mutants: modelled peers with one defect each that a person could have written.
 
 Most of them show only under particular options, devices or faults, so that finding them takes a search. Each is a
 small patch of one peer, installed with pytest's monkeypatch into the modelled cell.
