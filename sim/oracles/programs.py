@@ -169,7 +169,7 @@ def _lost_are_announced(facts: Facts) -> Iterator[Case]:
             yield Breach(f"the connection {event.actor} was lost, and its program had left no will", event)
             continue
         will = next((will for will in published if _is_will(will, topic, event)), None)
-        if will is not None and CRASH not in will.fields["payload"]:
+        if will is not None and CRASH not in str(will.fields.get("payload")):
             yield Breach(f"the last will of {event.actor} does not say that it crashed", will, (event,))
         elif will is not None or topic in swallowed:
             yield None
@@ -189,29 +189,34 @@ def _ready_means_idle(facts: Facts) -> Iterator[Case]:
     loads = [heard for heard in facts.heard("Control/cmd") if (heard.content or {}).get("command") == "loadTest"]
     idle = [heard for heard in facts.program("status") if (heard.content or {}).get("state") == "idle"]
     for event in facts.of_kind("state"):
-        if event.actor != "master" or (event.fields["from"], event.fields["to"]) != ("loading", "ready"):
+        if event.actor != "master" or _step(event) != ("loading", "ready"):
             continue
         load = next((heard for heard in reversed(loads) if heard.event.seq < event.seq), None)
         if load is None:
             continue
         said = {heard.site for heard in idle if load.event.seq < heard.event.seq < event.seq}
-        silent = [site for site in (load.content or {}).get("sites", ()) if site not in said]
+        sites = (load.content or {}).get("sites")
+        silent = [site for site in map(str, sites if isinstance(sites, list) else ()) if site not in said]
         text = f"the master was ready although the program of site {silent[0]} had not said idle" if silent else ""
         yield Breach(text, event, (load.event,)) if silent else None
 
 
+def _step(event: Event) -> tuple[object, object]:
+    return event.fields.get("from"), event.fields.get("to")
+
+
 def _ends_are_told(facts: Facts) -> Iterator[Case]:
     """A control whose program ends badly, unasked, announces an error."""
-    states: dict[str, str] = {}
+    states: dict[str, object] = {}
     struck = {strike.topic for strike in facts.strikes}
     errors = [heard for heard in facts.heard("Control/status") if _state_of(heard) == "error"]
     for event in facts.of_kind("state", "exit"):
         if event.kind == "state":
-            states[event.actor] = event.fields["to"]
+            states[event.actor] = _step(event)[1]
             continue
         site = event.actor.removeprefix("program")
         due_ns = event.t_ns + int(IN_FLIGHT_S * NS_PER_S)
-        asked = event.fields["exit_code"] == 0 or event.fields.get("wanted")
+        asked = event.fields.get("exit_code") == 0 or event.fields.get("wanted")
         if asked or states.get(f"control{site}") != "busy" or facts.end_ns < due_ns:
             continue
         topic = facts.topics.control_status(site)

@@ -14,6 +14,7 @@ from drycell.sim.explore.known import known
 from drycell.sim.explore.steps import HARMLESS, deed
 from drycell.sim.faults import Fault, Stage
 from drycell.sim.hooks import hookimpl, registry
+from drycell.sim.hooks.registry import Registry
 from drycell.sim.scenario import Scenario, canonical, from_data, from_text, load
 from drycell.sim.scenario.files import pretty
 from drycell.sim.scenario.words import Seconds, Site
@@ -106,8 +107,8 @@ class Lab:
 
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = registry()
-    monkeypatch.setattr(real, "faults", {**real.faults, **Lab().drycell_faults()})
+    faults = {**registry().faults, **Lab().drycell_faults()}
+    monkeypatch.setattr(Registry, "faults", property(lambda self: faults))
 
 
 @pytest.mark.usefixtures("lab")
