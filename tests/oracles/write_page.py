@@ -44,8 +44,10 @@ required there is unknown, and says why.
   is not judged where it arrives, and a program that a fault has cut off is not late before it has subscribed again. A fault of an instrument or a peripheral excuses no result that disagrees with itself
   or with what the program was told: records, values, bins and options are judged all the same.
 - `lot completes` is no promise of a program but what the floor wants: an incomplete lot violates it, whoever caused it.
+- A next that the operator sends by hand disturbs the touchdown in which it comes. A message that all sites hear concerns
+  all of them when a fault strikes it; one that was held back may come at any later time.
 - `the cell comes back` asks for a reset by the operator after the faults are over. Without one, and for a fault that
-  never ends (disk full for good), it is unknown.
+  never ends (disk full or a slow link for good), it is unknown.
 - The STDF file may lack results that are malformed or of another device (the master refuses them), that a fault
   tampered with, or that came while a fault hindered writing (disk full, read-only folder, leftover file); after such a
   fault of the file `stdf agrees` is unknown.
@@ -57,6 +59,12 @@ required there is unknown, and says why.
 - Trigger pulses of real programs go to their tester and are not in the journal; they are judged for modelled ones.
 - `values are of this device` learns from the run which output reports which answer of the meter. An output that is
   computed from several answers is not judged.
+- `values fit the true device` and `true failures are failed` compare with the true values of the simulated devices, and
+  learn from the run which output measures which of them: a straight line through three quarters of a lot, at least
+  four devices more than any line goes through. So a small lot, or one in which most values are wrong, is not judged.
+  One value that lies on another device's line proves nothing; several that chance does not explain (1 in a million) do.
+- `results are sent once` and the count of a peripheral's answers are judged until the scenario first meddles with
+  messages.
 - A program that is late by less than 0.25 s is in time, because real programs run on the wall clock.
 
 ## All oracles
