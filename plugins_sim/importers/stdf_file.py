@@ -11,8 +11,10 @@ from drycell.plugins_sim.importers.text import Timed, recording
 from drycell.runtime.stdf import Gap as Damage
 from drycell.runtime.stdf import Record, read_tolerant
 from drycell.runtime.stdf.json_records import to_json
+from drycell.sim.replay.lines import head
 from drycell.sim.replay.recording import Entry, Gap, Recording
 
+_BEGIN_BYTES = 16 * 1024
 _FAR = (b"\x02\x00\x00\x0a", b"\x00\x02\x00\x0a")
 
 
@@ -25,13 +27,13 @@ class StdfReader:
 
     def read(self, path: Path) -> Recording:
         """Raises DrycellError when there is no record in it."""
-        return recording("STDF", path, lambda: _records(path))
+        return recording("STDF", path, lambda: _records(path), lambda: _records(head(path, _BEGIN_BYTES)))
 
 
-def _records(path: Path) -> Iterator[Timed]:
+def _records(source: Path | bytes) -> Iterator[Timed]:
     now_ns: int | None = None
     longest_ns = 0
-    for item in read_tolerant(path):
+    for item in read_tolerant(source):
         if isinstance(item, Damage):
             yield Gap(f"byte {item.offset}", item.error.problem, item.length)
             continue

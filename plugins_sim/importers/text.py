@@ -22,10 +22,15 @@ Timed = tuple[int | None, Entry] | Gap
 """An entry with its time in ns since 1970, None when its source does not tell; or a gap."""
 
 
-def recording(format: str, path: Path, items: Callable[[], Iterator[Timed]]) -> Recording:
-    """The recording of ``items``. Raises DrycellError when its beginning holds no entry at all."""
+def recording(
+    format: str, path: Path, items: Callable[[], Iterator[Timed]], begin: Callable[[], Iterator[Timed]] | None = None
+) -> Recording:
+    """The recording of ``items``. Raises DrycellError when its beginning holds no entry at all.
+
+    ``begin`` gives the first items where a look at them would cost as much as reading everything.
+    """
     found, start_ns, gap = False, None, ""
-    for item in islice(items(), _TRIED):
+    for item in islice((begin or items)(), _TRIED):
         if isinstance(item, Gap):
             gap = gap or f"; {item.sentence()}"
         else:
@@ -34,19 +39,22 @@ def recording(format: str, path: Path, items: Callable[[], Iterator[Timed]]) -> 
                 break
     if not found:
         raise DrycellError(f"{path} holds nothing that {format} can read{gap}")
-    return Recording(format, path.name, lambda: _since(start_ns or 0, items()), start_unix_ns=start_ns)
+    return Recording(format, path.name, lambda: _since_the_first(items()), start_unix_ns=start_ns)
 
 
-def _since(start_ns: int, items: Iterator[Timed]) -> Iterator[Entry | Gap]:
-    """Entries with relative times; one without a time happens with the one before it."""
+def _since_the_first(items: Iterator[Timed]) -> Iterator[Entry | Gap]:
+    """Entries with times since the first that has one; one without happens with the one before it."""
+    start_ns: int | None = None
     now_ns = 0
     for item in items:
         if isinstance(item, Gap):
             yield item
-        else:
-            at_ns, entry = item
-            now_ns = now_ns if at_ns is None else at_ns - start_ns
-            yield replace(entry, t_ns=now_ns)
+            continue
+        at_ns, entry = item
+        if at_ns is not None:
+            start_ns = at_ns if start_ns is None else start_ns
+            now_ns = at_ns - start_ns
+        yield replace(entry, t_ns=now_ns)
 
 
 class Growing:
