@@ -6,7 +6,9 @@ Rules
 - A value that is no finite number is recorded as invalid and failed: STDF defines neither NaN nor infinity.
 """
 
+import inspect
 import math
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -135,7 +137,7 @@ class Tester:
             if wished is not None and wished not in self.hard_bins:
                 raise ProgramError(f"test {test.name} asked for soft bin {wished}, which has no hard bin")
         except (Exception, SystemExit) as error:
-            context.logger.warning("test %s: %s: %s", test.name, type(error).__name__, error)
+            context.logger.warning("test %s%s: %s: %s", test.name, _line(test, error), type(error).__name__, error)
             flat = [self._result(output, None) for output in test.outputs]
             return Verdict(flat, records.NO_RESULT_TEST, ERROR_BIN)
         seconds = context.now() - begin_s
@@ -165,6 +167,14 @@ class Tester:
         flag = 0 if all(map(output.passes, values)) else records.FAILED_TEST
         own: Json = {"RSLT_CNT": len(scaled), "RTN_RSLT": scaled} if many else {"RESULT": scaled[0]}
         return result | {"TEST_FLG": flag} | own
+
+
+def _line(test: Test, error: BaseException) -> str:
+    """Where in the author's file the test ended, when it was there."""
+    code = getattr(inspect.unwrap(test.function), "__code__", None)
+    frames = traceback.extract_tb(error.__traceback__) if code is not None else ()
+    lines = [frame.lineno for frame in frames if frame.filename == code.co_filename]
+    return f", line {lines[-1]}" if lines else ""
 
 
 def _without_missing_limits(template: Json) -> Json:

@@ -74,7 +74,8 @@ def test_an_exception_fails_its_test_into_the_error_bin_and_the_others_still_run
     _, first, first_ftr, second, second_ftr, prr = results(world)
     assert (first["TEST_FLG"], first_ftr["TEST_FLG"], second["TEST_FLG"]) == (INVALID, RAISED, 0)
     assert (second_ftr["TEST_FLG"], prr["SOFT_BIN"], prr["HARD_BIN"]) == (0, 0, 0)
-    assert any("broken: ZeroDivisionError: division by zero" in str(line) for line in log(world))
+    line = broken.__code__.co_firstlineno + 2
+    assert any(f"broken, line {line}: ZeroDivisionError: division by zero" in str(said) for said in log(world))
 
 
 @pytest.mark.parametrize(
