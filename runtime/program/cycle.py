@@ -171,9 +171,8 @@ class Tester:
 
 def _line(test: Test, error: BaseException) -> str:
     """Where in the author's file the test ended, when it was there."""
-    code = getattr(inspect.unwrap(test.function), "__code__", None)
-    frames = traceback.extract_tb(error.__traceback__) if code is not None else ()
-    lines = [frame.lineno for frame in frames if frame.filename == code.co_filename]
+    own = getattr(getattr(inspect.unwrap(test.function), "__code__", None), "co_filename", "")
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
     return f", line {lines[-1]}" if lines else ""
 
 
