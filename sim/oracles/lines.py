@@ -3,10 +3,11 @@
 Rules
 - Slopes are medians of pairwise slopes (Theil 1950, Sen 1968), so that a few values that lie elsewhere do not bend
   the line. Devices on different sites are no pair: each site has an offset of its own.
-- A line counts when most values lie on it, and many more than any line could be laid through.
+- A line counts when most values lie on it, and many more than any line could be laid through; and for a site when
+  most values of that site lie on it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
@@ -93,6 +94,8 @@ def _line(name: str, sites: Mapping[str, Sequence[tuple[Truth, float]]]) -> Line
     support = len({(site, x) for _, site, x in on_line}) - 1 - len(points)
     if len(on_line) < SHARE * len(rests) or support < SUPPORT:
         return None
+    found = Counter(site for _, site, _ in on_line)
+    offsets = {site: offset for site, offset in offsets.items() if found[site] >= SHARE * len(points[site])}
     return Line(name, slope, offsets, max(median(rest for rest, *_ in on_line), least), spread, middle, width)
 
 
