@@ -16,6 +16,7 @@ from drycell.sim.errors import DrycellError
 
 Verdict = Literal["holds", "violated", "unknown"]
 RECORD_FORMAT = 1
+BLOCKED = "blocked.txt"  # stacks of programs that slept or waited outside of simulated time, in the run directory
 _EXIT_CODES: Mapping[str, int] = {"holds": 0, "violated": 1, "unknown": 2}
 
 

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from drycell.sim.cell.cell import BLOCKED
-from drycell.sim.cell.result import RunResult, from_record
+from drycell.sim.cell.result import BLOCKED, RunResult, from_record
 from drycell.sim.cell.tally import Tally, tally
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import Event, read

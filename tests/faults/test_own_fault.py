@@ -24,7 +24,7 @@ def lab(monkeypatch):
     manager.add_hookspecs(DrycellHooks)
     manager.register(plugin, "lab")
     mine = Registry(manager).faults
-    monkeypatch.setattr(registry(), "faults", {**registry().faults, **mine})
+    monkeypatch.setattr(Registry, "faults", {**registry().faults, **mine})
 
 
 def test_the_example_is_short():
