@@ -1,7 +1,15 @@
 """Defects of the system that came before (part B.18 of the inventory) that must not come back; letters are its rows.
 
-Row f is tests/instruments/test_serve.py (query asks and answers), row o tests/instruments/test_page.py (what the page
-shows runs). Rows c, e, g, l, m, n, p are about the characterisation framework, not about physics and instruments.
+Rows whose place is elsewhere, and the test that holds them there:
+c  tests/cell/test_measurement.py, a_value_on_its_limit_passes_and_one_beyond_fails
+e  tests/cli/test_run.py, the_exit_code_is_the_verdict
+f  tests/instruments/test_serve.py (query asks and answers)
+g  tests/program/test_rungs.py, both_rungs_give_the_same_stdf (an output has one name, from the program to the file)
+l  tests/cell/test_modelled_cell.py, test_time_is_simulated_time_and_a_cost_per_test_can_be_added
+m  tests/program/test_cycle.py, a_missing_limit_is_absent_in_the_record_and_the_flags_say_so
+n  tests/report/test_story.py, runs_without_a_verdict_say_why_and_where_they_stopped
+o  tests/instruments/test_page.py (what the page shows runs)
+p  tests/oracles/test_nominal.py, an_oracle_is_unknown_on_an_empty_journal
 """
 
 from itertools import pairwise
