@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from drycell.sim.cli.output import console, print_json, talk
+from drycell.sim.cli.output import console, print_json, talk, talk_from_handler
 from drycell.sim.cli.parsing import UsageError
 from drycell.sim.cli.run import overrides
 from drycell.sim.errors import DrycellError
@@ -142,7 +142,7 @@ def _stopping(search: "Search") -> Iterator[None]:
         if asked:
             raise KeyboardInterrupt
         asked = True
-        talk("stopping when the runs in the air are back; again to stop at once")
+        talk_from_handler("stopping when the runs in the air are back; again to stop at once")
         search.stop()
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}

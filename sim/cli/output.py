@@ -1,6 +1,7 @@
 """The two ways out: data to stdout, talk to stderr."""
 
 import json
+import os
 import sys
 from typing import IO, Any, cast
 
@@ -12,6 +13,11 @@ _WIDTH = 80
 def talk(text: str) -> None:
     """One line to the user, on stderr."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def talk_from_handler(text: str) -> None:
+    """One line to the user from a handler of a signal, which may have come in the middle of ``talk``."""
+    os.write(sys.stderr.fileno(), f"{text}\n".encode())
 
 
 def print_json(data: Any) -> None:
