@@ -80,7 +80,7 @@ class _Selector(selectors.BaseSelector):
             return ready
         if self.attached is not None and self.attached.settle():
             return self._real.select(0)
-        instant = self._next_ns()
+        instant = self.next_ns()
         if instant is None:
             raise StuckError("nothing is scheduled and nobody is left who could send anything")
         self._run_instant(instant)
@@ -89,7 +89,7 @@ class _Selector(selectors.BaseSelector):
     def _paced(self, wall: WallClock, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
             return self._real.select(0)
-        instant = self._next_ns()
+        instant = self.next_ns()
         ready = self._real.select(None if instant is None else wall.wait_s(instant))
         now_ns = max(self._clock.now_ns, wall.now_ns())
         if instant is None or now_ns < instant:
@@ -101,7 +101,8 @@ class _Selector(selectors.BaseSelector):
         self._run_instant(instant)
         return []
 
-    def _next_ns(self) -> int | None:
+    def next_ns(self) -> int | None:
+        """When anything happens next: a timer, an event of the clock, or something in an attached process."""
         candidates = (
             self.loop.next_timer_ns(),
             self._clock.next_ns(),

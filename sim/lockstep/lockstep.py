@@ -150,7 +150,7 @@ class Lockstep:
         if movers:
             self._superstep(movers)
             return True
-        return self._sweep() or (self._pacer.busy() and self._pacer.wait(self._next_instant()))
+        return self._sweep() or (self._pacer.busy() and self._pacer.wait(self.kernel.loop.selector.next_ns()))
 
     def next_ns(self) -> int | None:
         """The earliest instant at which a process wants to act."""
@@ -220,11 +220,6 @@ class Lockstep:
     # -- how it works
     def _kernel_next(self) -> int | None:
         instants = (self.kernel.loop.next_timer_ns(), self.kernel.clock.next_ns())
-        return min((at for at in instants if at is not None), default=None)
-
-    def _next_instant(self) -> int | None:
-        """When anything happens next, here or in a process that is not computing."""
-        instants = (self._kernel_next(), self.next_ns())
         return min((at for at in instants if at is not None), default=None)
 
     def _horizon(self, runner: Process) -> int:

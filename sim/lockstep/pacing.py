@@ -42,8 +42,6 @@ class Pacer:
 
         In the latter case simulated time has moved as far as the wall, but not beyond ``instant_ns``.
         """
-        if not self.busy():
-            return False
         now_ns, begin_ns = self._clock.now_ns, time.monotonic_ns()
         speaking = self._speaking(None if instant_ns is None else (instant_ns - now_ns) / 1e6)
         if speaking:
