@@ -84,7 +84,7 @@ def deadlock(now_ns: int, stacks: dict[str, str]) -> str:
 
 def hang(process: Process, guard_s: float, folder: Path) -> HangError:
     """The error for a process that does not come back, with the stacks that faulthandler writes."""
-    did = "waited in C code" if process.slept_slices == BLOCKED_SLICES else "computed"
+    did = "waited in C code" if _all_asleep(process.pid) else "computed"
     return HangError(
         f"{process.name} has {did} for {guard_s:g} s of wall time without waiting for anything; if that is its "
         f"normal work, raise limits.computing_s; its threads:\n{_dump(process, folder)}"
