@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from drycell.sim.cell.warm import WarmPrograms
 from drycell.sim.errors import DrycellError
 from drycell.sim.explore.findings import Finding, FindingStore
 from drycell.sim.explore.flight import Flight, Violation, fly
@@ -97,10 +98,12 @@ class Wishes:
 
 
 class CellUnderTest:
-    """What the ``cell`` fixture is; one for the whole session, so that ``@given`` accepts it."""
+    """What the ``cell`` fixture is; one for the whole session, so that ``@given`` accepts it and real programs start
+    warm."""
 
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
+        self._warm = WarmPrograms()
         self._marked: Scenario | None = None
         self._last: tuple[Flight, Path] | None = None
 
@@ -108,6 +111,11 @@ class CellUnderTest:
         """A test begins; ``marked`` is the scenario of its marker."""
         self._marked = marked
         self.forget()
+
+    def close(self) -> None:
+        """The session ends."""
+        self.forget()
+        self._warm.close()
 
     def forget(self) -> None:
         """Remove what is left of the last run."""
@@ -124,7 +132,7 @@ class CellUnderTest:
         self.forget()
         folder = Path(mkdtemp(prefix="drycell-"))
         try:
-            flight = fly(chosen, folder / "run")
+            flight = fly(chosen, folder / "run", warm=self._warm)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise

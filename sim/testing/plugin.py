@@ -77,7 +77,7 @@ def cell(request: pytest.FixtureRequest) -> "Iterator[CellUnderTest]":
     )
     request.session.stash[_CELL] = made
     yield made
-    made.forget()
+    made.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from drycell.sim.cell.semi_ate import cache_root
 from drycell.sim.explore.findings import FindingStore
 from drycell.sim.runs import RunStore
 
 pytest_plugins = ("pytester",)
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+CACHE = cache_root()  # asked here, since pytester changes the home folder
 BROKEN = "stopped devices are failed devices"
 SCENARIO = f"""
 drycell: 1
@@ -41,6 +43,7 @@ BREAKS = f"""
 def nested(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A folder with ``lot.yaml`` in it, in which pytest has its colours and variables of CI off."""
     monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("DRYCELL_CACHE", str(CACHE))
     (pytester.path / "lot.yaml").write_text(SCENARIO)
     return pytester
 
@@ -210,6 +213,35 @@ def test_the_rung_of_the_command_line_goes_before_that_of_the_scenario(nested: p
         """
     )
     nested.runpytest_subprocess("--drycell-rung", "model").assert_outcomes(passed=1)
+
+
+@pytest.mark.real
+@pytest.mark.xdist_group("real")
+def test_real_programs_start_warm_within_a_session_and_leave_nothing_behind(nested: pytest.Pytester) -> None:
+    nested.makepyfile(
+        """
+        import os
+        from pathlib import Path
+
+        def descendants(pid):
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                yield child
+                yield from descendants(child)
+
+        def test_it(cell):
+            hashes = set()
+            for _ in range(3):
+                lot = cell.run("lot.yaml", rung="process", **{"devices.size": 2})
+                lot.assert_holds("lot completes")
+                hashes.add(lot.flight.result.journal_sha256)
+            assert len(hashes) == 1
+            Path("kept").write_text(" ".join(descendants(os.getpid())))
+        """
+    )
+    nested.runpytest_subprocess("-q").assert_outcomes(passed=1)
+    kept = (nested.path / "kept").read_text().split()
+    assert len(kept) == 2  # the process that programs are forked from, and the one that watches over it
+    assert not [pid for pid in kept if Path(f"/proc/{pid}").exists()]
 
 
 @pytest.mark.parametrize(
