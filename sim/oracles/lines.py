@@ -5,17 +5,24 @@ Rules
   the line. Devices on different sites are no pair: each site has an offset of its own.
 - A line counts when most values lie on it, and many more than any line could be laid through; and for a site when
   most values of that site lie on it.
+- Outputs that were measured of the same devices are fitted together, all true values at once. NaN is no number: it
+  stands for what a site with fewer devices than another does not have.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
-from statistics import median
+
+import numpy as np
+import numpy.typing as npt
 
 Truth = Mapping[str, float]
+Device = tuple[str, Truth]
+"""A site, and the true values of the device there."""
 Point = tuple[str, Truth, float]
-"""A site, the true values of the device there, and the value that was reported."""
+"""The same, and the value that was reported."""
+Numbers = npt.NDArray[np.float64]
 LEAST_PER_SITE = 4
 """Sites with fewer devices are left out."""
 SHARE = 0.75
@@ -25,6 +32,8 @@ FITS = 0.02
 SUPPORT = 4
 """So many values lie on the line beyond those that any line goes through: one, and one more for each site."""
 MOST_PAIRS = 2000
+MOST_SLOPES = 1 << 20
+"""So many slopes are in memory at once."""
 ROUNDING = 1e-6
 """What always remains, as a share of the value: numbers are reported with about seven digits."""
 
@@ -63,43 +72,107 @@ class Line:
 
 def fit(points: Sequence[Point]) -> Line | None:
     """The line on which most of ``points`` lie; None when there is none."""
-    sites: dict[str, list[tuple[Truth, float]]] = defaultdict(list)
-    for site, true, value in points:
-        sites[site].append((true, value))
-    enough = {site: members for site, members in sites.items() if len(members) >= LEAST_PER_SITE}
-    if sum(map(len, enough.values())) < SUPPORT + 1 + len(enough):
+    return fits([(site, true) for site, true, _ in points], [[value for *_, value in points]])[0]
+
+
+def fits(devices: Sequence[Device], outputs: Sequence[Sequence[float]]) -> list[Line | None]:
+    """The line of each of ``outputs``, which has a value for each of ``devices``; None for one without."""
+    lot = _lot(devices)
+    if lot is None or not outputs:
+        return [None] * len(outputs)
+    values = lot.placed(outputs)
+    step = max(1, MOST_SLOPES // (len(lot.names) * max(len(lot.left), 1)))
+    with np.errstate(all="ignore"):  # who reports infinity has no line
+        return [line for first in range(0, len(values), step) for line in lot.lines(values[first : first + step])]
+
+
+def _lot(devices: Sequence[Device]) -> "_Lot | None":
+    members: dict[str, list[int]] = defaultdict(list)
+    for place, (site, _) in enumerate(devices):
+        members[site].append(place)
+    sites = {site: there for site, there in members.items() if len(there) >= LEAST_PER_SITE}
+    if sum(map(len, sites.values())) < SUPPORT + 1 + len(sites):
         return None
-    names = set.intersection(*(set(true) for members in enough.values() for true, _ in members))
-    lines = [line for name in sorted(names) if (line := _line(name, enough)) is not None]
-    return min(lines, key=lambda line: line.rest, default=None)
+    names = sorted(set.intersection(*(set(devices[place][1]) for there in sites.values() for place in there)))
+    return _Lot(sites, names, [[true[name] for _, true in devices] for name in names]) if names else None
 
 
-def _line(name: str, sites: Mapping[str, Sequence[tuple[Truth, float]]]) -> Line | None:
-    points = {site: [(true[name], value) for true, value in members] for site, members in sites.items()}
-    middle, width = _middle([x for members in points.values() for x, _ in members])
-    values = {site: _middle([value for _, value in members]) for site, members in points.items()}
-    spread = median(wide for _, wide in values.values())
-    least = ROUNDING * max(abs(centre) for centre, _ in values.values())
-    if width <= ROUNDING * abs(middle) or spread <= least:
-        return None
-    slope = median(
-        (value - other_value) / (x - other)
-        for members in points.values()
-        for (x, value), (other, other_value) in islice(combinations(members, 2), MOST_PAIRS)
-        if x != other
-    )
-    offsets = {site: median(value - slope * x for x, value in members) for site, members in points.items()}
-    rests = [(abs(v - slope * x - offsets[site]), site, x) for site, members in points.items() for x, v in members]
-    on_line = [(rest, site, x) for rest, site, x in rests if rest <= FITS * spread]
-    support = len({(site, x) for _, site, x in on_line}) - 1 - len(points)
-    if len(on_line) < SHARE * len(rests) or support < SUPPORT:
-        return None
-    found = Counter(site for _, site, _ in on_line)
-    offsets = {site: offset for site, offset in offsets.items() if found[site] >= SHARE * len(points[site])}
-    return Line(name, slope, offsets, max(median(rest for rest, *_ in on_line), least), spread, middle, width)
+class _Lot:
+    """The devices of a lot: ``true`` has an axis for ``names``, one for ``sites``, and one for the devices of a site.
+
+    ``left`` and ``right``: the pairs, by their places on the last two axes.
+    """
+
+    def __init__(self, sites: Mapping[str, Sequence[int]], names: Sequence[str], true: Sequence[Sequence[float]]):
+        self.sites, self.names = list(sites), names
+        self.counts = np.array([len(there) for there in sites.values()])
+        most = self.counts.max()
+        self._places = np.full((len(sites), most), -1)
+        pairs = []
+        for row, there in enumerate(sites.values()):
+            self._places[row, : len(there)] = there
+            pairs += [
+                (row * most + a, row * most + b) for a, b in islice(combinations(range(len(there)), 2), MOST_PAIRS)
+            ]
+        self.left, self.right = np.array(pairs).T
+        self.true = self.placed(true)
+        flat = self.true.reshape(len(names), -1)
+        self.middle = _median(flat)
+        self.width = _median(abs(flat - self.middle[:, None]))
+        self.apart = self._apart(self.true)
+        self.apart[self.apart == 0] = np.nan
+
+    def placed(self, rows: Sequence[Sequence[float]]) -> Numbers:
+        """What each row says of each device, in the order of the sites."""
+        return np.array([(*row, np.nan) for row in rows], dtype=float)[:, self._places]
+
+    def _apart(self, numbers: Numbers) -> Numbers:
+        flat = numbers.reshape(len(numbers), -1)
+        found: Numbers = flat[:, self.left] - flat[:, self.right]
+        return found
+
+    def lines(self, values: Numbers) -> Iterator[Line | None]:
+        """The line of each of ``values``, which has its outputs on the first axis."""
+        centre = _median(values)
+        spread = _median(_median(abs(values - centre[..., None])))
+        least = ROUNDING * abs(centre).max(axis=-1)
+        slope = _median(self._apart(values)[:, None] / self.apart)
+        rests = values[:, None] - slope[..., None, None] * self.true
+        offsets = _median(rests)
+        rests = abs(rests - offsets[..., None])
+        on_line = rests <= FITS * spread[:, None, None, None]
+        rest = _median(np.where(on_line, rests, np.nan).reshape(*slope.shape, -1))
+        found = on_line.sum(axis=-1)
+        fitting = (found.sum(axis=-1) >= SHARE * self.counts.sum()) & (self.width > ROUNDING * abs(self.middle))
+        fitting &= (spread > least)[:, None]
+        kept = found >= SHARE * self.counts
+
+        def line(output: int, name: int) -> Line:
+            on = zip(self.sites, offsets[output, name].tolist(), kept[output, name], strict=True)
+            return Line(
+                self.names[name],
+                float(slope[output, name]),
+                {site: offset for site, offset, there in on if there},
+                float(max(rest[output, name], least[output])),
+                float(spread[output]),
+                float(self.middle[name]),
+                float(self.width[name]),
+            )
+
+        for output, names in enumerate(fitting):
+            good = (name for name in names.nonzero()[0].tolist() if self._supports(name, on_line[output, name]))
+            yield min((line(output, name) for name in good), key=lambda line: line.rest, default=None)
+
+    def _supports(self, name: int, on_line: npt.NDArray[np.bool_]) -> bool:
+        """Whether enough different devices lie on a line beyond those that any line goes through."""
+        different = sum(len(set(true[there])) for true, there in zip(self.true[name], on_line, strict=True))
+        return different - 1 - len(self.sites) >= SUPPORT
 
 
-def _middle(numbers: Sequence[float]) -> tuple[float, float]:
-    """The median, and the median distance from it."""
-    centre = median(numbers)
-    return centre, median(abs(number - centre) for number in numbers)
+def _median(numbers: Numbers) -> Numbers:
+    """The medians along the last axis."""
+    ordered = np.sort(numbers, axis=-1).reshape(-1, numbers.shape[-1])  # NaN last
+    count = (ordered == ordered).sum(axis=-1)
+    rows = np.arange(len(ordered))
+    middle: Numbers = (ordered[rows, (count - 1) // 2] + ordered[rows, count // 2]) / 2
+    return middle.reshape(numbers.shape[:-1])

@@ -15,14 +15,15 @@ Rules
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb, prod
+from typing import NamedTuple
 
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
 from drycell.sim.oracles.facts import Facts
-from drycell.sim.oracles.lines import Line, Truth, fit
+from drycell.sim.oracles.lines import Line, Truth, fits
 from drycell.sim.oracles.results import ENDED, INVALID, Output, PartResult
 
 FAR, NEAR = 12.0, 3.0
@@ -36,12 +37,10 @@ Place = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Measured:
-    """One reported value: of which device, and of whom it may be by mistake (words -> truth and event)."""
+class _Device:
+    """One device: its result, its true values, and whose its values may be by mistake (words -> truth and event)."""
 
     result: PartResult
-    output: Output
-    value: float
     true: Truth
     others: Mapping[str, tuple[Truth, Event]]
 
@@ -49,10 +48,18 @@ class _Measured:
     def site(self) -> str:
         return self.result.site
 
+
+class _Measured(NamedTuple):
+    """One value that was reported for a device."""
+
+    device: _Device
+    output: Output
+    value: float
+
     def told(self) -> str:
         """The beginning of a sentence about it."""
-        what = f"{self.output.name} = {self.value:.9g} for part {self.result.part}"
-        return f"the program of site {self.site} reported {what}"
+        what = f"{self.output.name} = {self.value:.9g} for part {self.device.result.part}"
+        return f"the program of site {self.device.site} reported {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +92,10 @@ def _measured(facts: Facts) -> Mapping[Place, Sequence[_Measured]]:
         if (touchdown.lot, result.part) in seen:
             continue
         seen.add((touchdown.lot, result.part))
-        state = sum(seq < result.event.seq for seq in changes)
+        device, state = _Device(result, true, others), sum(seq < result.event.seq for seq in changes)
         for output in (output for test in result.tests if not test.flag & ENDED for output in test.outputs):
             for place, value in enumerate(output.values if not output.flag & INVALID else ()):
-                found[output.name, place, state].append(_Measured(result, output, value, true, others))
+                found[output.name, place, state].append(_Measured(device, output, value))
     return found
 
 
@@ -101,28 +108,44 @@ def _truths(contact: Event) -> Mapping[str, Truth]:
     }
 
 
+def _lines(
+    measured: Mapping[Place, Sequence[_Measured]], truth: Callable[[_Device], Truth]
+) -> dict[Place, Line | None]:
+    """The line that each output follows by ``truth`` of its devices."""
+    together: dict[tuple[int, ...], list[Place]] = defaultdict(list)
+    for place, all_ in measured.items():
+        together[tuple(one.device.result.event.seq for one in all_)].append(place)
+    found: dict[Place, Line | None] = {}
+    for places in together.values():
+        devices = [(one.device.site, truth(one.device)) for one in measured[places[0]]]
+        lines = fits(devices, [[one.value for one in measured[place]] for place in places])
+        found.update(zip(places, lines, strict=True))
+    return {place: found[place] for place in measured}
+
+
 def _own_lines(facts: Facts) -> Mapping[Place, Line | None]:
     """The line that each output follows by the true values of its own device."""
-    found = facts.once(_measured)
-    return {place: fit([(one.site, one.true, one.value) for one in all_]) for place, all_ in found.items()}
+    return _lines(facts.once(_measured), lambda device: device.true)
 
 
 # values of other devices -------------------------------------------------------------------------------------------
 
 
 def _follow_truth(facts: Facts) -> Iterator[Case]:
+    measured, lines = facts.once(_measured), facts.once(_own_lines)
     off: dict[Hashable, list[_Hit | None]] = defaultdict(list)
-    for place, line in facts.once(_own_lines).items():
-        all_ = facts.once(_measured)[place]
+    late = _late_from_the_start({place: measured[place] for place, line in lines.items() if line is None})
+    for place, line in lines.items():
         if line is None:
-            yield from _late_from_the_start(place, all_)
+            yield from late.get(place, ())
             continue
-        for one in all_:
-            if one.site in line.offsets and line.off(one.value, one.true, one.site) > FAR:
+        for one in measured[place]:
+            site = one.device.site
+            if site in line.offsets and line.off(one.value, one.device.true, site) > FAR:
                 for whose, hit in _hits(one, line):
                     off[place, whose].append(hit)
-                    off[one.result.event.seq, whose].append(hit)
-            elif one.site in line.offsets:
+                    off[one.device.result.event.seq, whose].append(hit)
+            elif site in line.offsets:
                 yield None
     for group in off.values():
         hits = [hit for hit in group if hit is not None]
@@ -131,22 +154,27 @@ def _follow_truth(facts: Facts) -> Iterator[Case]:
 
 
 def _hits(one: _Measured, line: Line) -> Iterator[tuple[str, _Hit | None]]:
-    for whose, (true, event) in one.others.items():
-        if line.off(one.value, true, one.site) > NEAR:
+    for whose, (true, event) in one.device.others.items():
+        if line.off(one.value, true, one.device.site) > NEAR:
             yield whose, None
             continue
-        about = f"its true {line.name} is {one.true[line.name]:.6g}; {true[line.name]:.6g} is that of {whose}"
-        breach = Breach(f"{one.told()}; {about}", one.result.event, (event,))
+        about = f"its true {line.name} is {one.device.true[line.name]:.6g}; {true[line.name]:.6g} is that of {whose}"
+        breach = Breach(f"{one.told()}; {about}", one.device.result.event, (event,))
         yield whose, _Hit(min(1.0, 2 * NEAR * line.blur(true)), breach)
 
 
-def _late_from_the_start(place: Place, all_: Sequence[_Measured]) -> Iterator[Case]:
-    before = [(one, *one.others[_BEFORE]) for one in all_ if _BEFORE in one.others]
-    line = fit([(one.site, true, one.value) for one, true, _ in before])
-    if line is not None:
-        one, _, event = before[-1]
-        text = f"{place[0]} of {len(before)} devices follows the true {line.name} of the device before on its site"
-        yield Breach(f"the program of site {one.site} reports old values: {text}", one.result.event, (event,))
+def _late_from_the_start(measured: Mapping[Place, Sequence[_Measured]]) -> Mapping[Place, Sequence[Case]]:
+    """The breaches of those outputs that follow a true value of the device before."""
+    followers = {place: [one for one in all_ if _BEFORE in one.device.others] for place, all_ in measured.items()}
+    found = {}
+    for place, line in _lines(followers, lambda device: device.others[_BEFORE][0]).items():
+        if line is None:
+            continue
+        count, last = len(followers[place]), followers[place][-1].device
+        text = f"{place[0]} of {count} devices follows the true {line.name} of the device before on its site"
+        text = f"the program of site {last.site} reports old values: {text}"
+        found[place] = [Breach(text, last.result.event, (last.others[_BEFORE][1],))]
+    return found
 
 
 # true failures -----------------------------------------------------------------------------------------------------
@@ -155,18 +183,19 @@ def _late_from_the_start(place: Place, all_: Sequence[_Measured]) -> Iterator[Ca
 def _true_failures(facts: Facts) -> Iterator[Case]:
     for place, line in facts.once(_own_lines).items():
         for one in facts.once(_measured)[place] if line is not None else ():
-            if line is None or one.site not in line.offsets:
+            device = one.device
+            if line is None or device.site not in line.offsets:
                 continue
-            expected, margin = line.at(one.true, one.site), FAR * line.tolerance(one.true)
+            expected, margin = line.at(device.true, device.site), FAR * line.tolerance(device.true)
             low, high = one.output.low, one.output.high
             if (low is None or expected + margin >= low) and (high is None or expected - margin <= high):
                 continue
             if one.output.flag:
                 yield None
                 continue
-            about = f"passed it, but by its true {line.name} ({one.true[line.name]:.6g}) it is {expected:.6g}"
+            about = f"passed it, but by its true {line.name} ({device.true[line.name]:.6g}) it is {expected:.6g}"
             limits = f"outside {'' if low is None else f'{low:.6g}'} to {'' if high is None else f'{high:.6g}'}"
-            yield Breach(f"{one.told()} and {about}, {limits}", one.result.event)
+            yield Breach(f"{one.told()} and {about}, {limits}", device.result.event)
 
 
 TRUTH_ORACLES = (
