@@ -139,7 +139,7 @@ class LdoPopulation:
         if not 1 <= number <= len(self):
             raise IndexError(f"device {number} of a population of {len(self)}")
         row = number - 1
-        values = {name: float(array[row]) for name, array in self._values.items()}
+        values = {name: array.item(row) for name, array in self._values.items()}
         return Ldo(number, values, self._kinds[row], self)
 
     def site(self, site: int) -> SiteOffsets:

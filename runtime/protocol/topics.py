@@ -5,6 +5,7 @@ without the prefix, one with a doubled ``site``); :class:`PrintedTopics` is for 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 MISROUTING_WORDS = ("Control", "TestApp", "Master", "Handler", "status", "cmd", "log")
 """Words that the packages search for anywhere in a topic; a device id holding one would misroute its messages."""
@@ -122,6 +123,7 @@ class PrintedTopics(Topics):
         return prefixed.replace("/sitesite", "/site")
 
 
+@lru_cache(maxsize=256)
 def site_of(topic: str) -> str:
     """The site of a topic that has a level ``site<S>`` (or, as printed, ``sitesite<S>``); empty when it has none."""
     for level in topic.split("/"):

@@ -15,21 +15,17 @@ _WORK_PER_TURN = 1000
 
 
 class Clock:
-    """Simulated time and timers on it."""
+    """Timers on simulated time; ``now_ns()`` gives that time in ns."""
 
-    __slots__ = ("_now_ns", "loop")
+    __slots__ = ("loop", "now_ns")
 
     def __init__(self, now_ns: Callable[[], int], loop: asyncio.AbstractEventLoop) -> None:
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         self.loop = loop
-
-    def now_ns(self) -> int:
-        """Simulated time in ns."""
-        return self._now_ns()
 
     def at(self, at_ns: int, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
         """Call ``callback(*args)`` at ``at_ns``, or soon when that is past."""
-        remaining_ns = max(0, at_ns - self._now_ns())
+        remaining_ns = max(0, at_ns - self.now_ns())
         return self.loop.call_at(self.loop.time() + remaining_ns / 1e9, callback, *args)
 
 

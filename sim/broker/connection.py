@@ -46,6 +46,7 @@ class Connection:
         "_deadline",
         "_framer",
         "_greeted",
+        "_heard_ns",
         "_inbound",
         "_keepalive_ns",
         "_outbound",
@@ -67,7 +68,7 @@ class Connection:
         self._refeed: codec.Framer | None = None
         self._inbound: DelayLine | None = None
         self._outbound: DelayLine | None = None
-        self._keepalive_ns = 0
+        self._keepalive_ns = self._heard_ns = 0
         self._deadline = Deadline(broker.clock, self._expire)
         self._deadline.set(broker.clock.now_ns() + round(broker.options.connect_timeout_s * 1e9))
 
@@ -164,8 +165,7 @@ class Connection:
             if self.session is None:
                 self._connect(kind, body)
                 return
-            if self._keepalive_ns:
-                self._deadline.set(self._broker.clock.now_ns() + self._keepalive_ns)
+            self._heard_ns = self._broker.clock.now_ns()
             handler = _HANDLERS.get(kind)
             if handler is None:
                 raise codec.ProtocolError(f"{codec.PACKET_NAMES[kind]} from a connected client (section 3.1)")
@@ -186,7 +186,8 @@ class Connection:
             return
         if self.open and connect.keepalive_s:
             self._keepalive_ns = connect.keepalive_s * 1_500_000_000  # 1.5 times [MQTT-3.1.2-24]
-            self._deadline.set(self._broker.clock.now_ns() + self._keepalive_ns)
+            self._heard_ns = self._broker.clock.now_ns()
+            self._deadline.set(self._heard_ns + self._keepalive_ns)
 
     def _publish(self, first: int, body: bytes) -> None:
         session = self.session
@@ -271,6 +272,8 @@ class Connection:
     def _expire(self) -> None:
         if self.session is None:
             self.end("refused", f"no CONNECT within {self._broker.options.connect_timeout_s:g} s")
+        elif self._broker.clock.now_ns() < self._heard_ns + self._keepalive_ns:
+            self._deadline.set(self._heard_ns + self._keepalive_ns)
         else:
             self.end("keepalive")
 

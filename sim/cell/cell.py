@@ -114,7 +114,7 @@ class Cell:
         self._seams = Seams(self._broker)
         self._bench = None
         if scenario.bench is not None:
-            self._bench = CellBench(scenario, lambda: kernel.now_ns, record, self._seams)
+            self._bench = CellBench(scenario, kernel.clock.read_ns, record, self._seams)
             self._head.watch(self._seat)
         self.instruments = {
             name: InstrumentServer(name, self._instrument(instrument.model), record, self._seams.reply)
@@ -144,9 +144,10 @@ class Cell:
         cell, kernel = self._scenario.cell, self._kernel
         record = kernel.journal.record
         if cell.broker is not None:
-            return ExternalBroker(cell.broker, now_ns=lambda: kernel.now_ns, record=record)
+            return ExternalBroker(cell.broker, now_ns=kernel.clock.read_ns, record=record)
         tcp = self._real is not None or cell.port != 0
-        return Broker(now_ns=lambda: kernel.now_ns, record=record, port=cell.port, tcp=tcp)
+        kernel.journal.by_instant = not tcp
+        return Broker(now_ns=kernel.clock.read_ns, record=record, port=cell.port, tcp=tcp)
 
     def _populate(self) -> Population:
         devices = self._scenario.devices

@@ -7,6 +7,7 @@ from typing import Any
 
 from drycell.runtime.protocol import records
 from drycell.runtime.protocol.bins import select_bin
+from drycell.runtime.protocol.forms import Form
 from drycell.sim.cell.program_model import Output, ProgramModel, Test
 
 Json = dict[str, Any]
@@ -14,6 +15,9 @@ Values = Mapping[str, tuple[float, ...]]
 
 INVALID_RESULT = 2
 """Bit 1 of a PTR's TEST_FLG: the RESULT field is not valid (STDF V4, record PTR)."""
+
+_NO_PART: Json = {"passed": True, "num_test": 0, "hard_bin": 0, "soft_bin": 0, "test_t_ms": 0, "part_id": ""}
+_OF_A_PART = ("PART_FLG", "NUM_TEST", "HARD_BIN", "SOFT_BIN", "TEST_T", "PART_ID")
 
 
 @dataclass(slots=True)
@@ -47,13 +51,13 @@ class Bookkeeper:
     def __init__(self, program: ProgramModel, site: int, quirks: Collection[str] = ()) -> None:
         self._site = site
         self._quirks = quirks
-        self._templates = {
-            output.name: (records.mpr if output.mpr else records.ptr)(site, output)
-            for test in program.tests
-            for output in test.outputs
-        }
+        outputs = [output for test in program.tests for output in test.outputs]
+        self._forms = {output.name: _form(site, output) for output in outputs}
+        self._ftr_forms = {t.instance: Form(records.ftr(t.test_num, site), "TEST_FLG") for t in program.tests}
+        self._prr_form = Form(records.prr(site, **_NO_PART), *_OF_A_PART)
         self._program = program
-        self.statistics = {name: Statistics() for name in self._templates}
+        self.pir: Json = Form(records.pir(site)).filled({})
+        self.statistics = {output.name: Statistics() for output in outputs}
 
     def judge(self, test: Test, values: Values | None) -> TestVerdict:
         """The verdict of ``test`` on ``values`` (output name -> values), None when an exception ended it."""
@@ -69,6 +73,14 @@ class Bookkeeper:
             bin_ = select_bin(bin_, wish)
             found.append(self._measured(output, values[output.name], passed))
         return TestVerdict(found, records.FAILED_TEST if failed else 0, bin_)
+
+    def ftr(self, test: Test, test_flag: int) -> Json:
+        """The verdict of one test on one device."""
+        return self._ftr_forms[test.instance].filled({"TEST_FLG": test_flag})
+
+    def prr(self, **result: Any) -> Json:
+        """The result of one device; arguments as those of :func:`~drycell.runtime.protocol.records.prr`."""
+        return self._prr_form.filled(records.prr(self._site, **result))
 
     def _judge_output(self, output: Output, values: tuple[float, ...]) -> tuple[bool, int]:
         seen = self.statistics[output.name]
@@ -90,15 +102,15 @@ class Bookkeeper:
             if "sequencer-compares-unscaled" in self._quirks:
                 low, high = output.limits
                 passed = low * scale <= values[0] <= high * scale
-        return {**self._templates[output.name], "TEST_FLG": 0 if passed else records.FAILED_TEST, **own}
+        return self._forms[output.name].filled({"TEST_FLG": 0 if passed else records.FAILED_TEST, **own})
 
     def _unmeasured(self, output: Output) -> Json:
-        template = self._templates[output.name]
+        form = self._forms[output.name]
         if output.mpr:
-            return {**template, "TEST_FLG": records.FAILED_TEST, "RTN_RSLT": []}
+            return form.filled({"TEST_FLG": records.FAILED_TEST, "RSLT_CNT": 0, "RTN_RSLT": []})
         if "sequencer-repeats-stale-value" in self._quirks:
             return self._measured(output, (self.statistics[output.name].last,), True)
-        return {**template, "TEST_FLG": records.FAILED_TEST | INVALID_RESULT, "RESULT": 0.0}
+        return form.filled({"TEST_FLG": records.FAILED_TEST | INVALID_RESULT, "RESULT": 0.0})
 
     def summary(self, mean_s: Mapping[str, float]) -> list[Json]:
         """One TSR per output; ``mean_s``: test instance -> mean execution time per output, -1 when never run."""
@@ -116,3 +128,9 @@ class Bookkeeper:
             for test in self._program.tests
             for output in test.outputs
         ]
+
+
+def _form(site: int, output: Output) -> Form:
+    if output.mpr:
+        return Form(records.mpr(site, output), "TEST_FLG", "RSLT_CNT", "RTN_RSLT")
+    return Form(records.ptr(site, output), "TEST_FLG", "RESULT")

@@ -160,7 +160,7 @@ class ProcessPrograms:
         self._silent: set[str] = set()
         self.running: dict[str, _RealProgram] = {}
         self.endings = _Endings(kernel.journal.record)
-        kernel.journal.watch(self._listen)
+        kernel.journal.watch(self._listen, "message")
 
     def start(self, site: str, params: Json, on_exit: OnExit) -> Running:
         """Start the program of ``site``; raises DrycellError when the system refuses."""
@@ -214,7 +214,7 @@ class ProcessPrograms:
 
     def _listen(self, event: Event) -> None:
         """A program that has announced a state is silent no more."""
-        if self._silent and event.kind == "message":
+        if self._silent:
             topic = event.fields["topic"]
             self._silent -= {site for site in self._silent if topic == self._topics.program("status", site)}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import simpy
 
-from drycell.runtime.protocol import messages, records
+from drycell.runtime.protocol import messages
 from drycell.runtime.protocol.bins import select_bin
 from drycell.runtime.protocol.semi_ate import SEMI_ATE, SEQUENCER
 from drycell.sim.broker import Message
@@ -223,14 +223,14 @@ class ModelledSequencer(ModelledProgram):
         yield published
         options = self._read_job(job_data)
         wanted = self._chosen_tests(job_data or self._job_data)
-        site, begin_ns = int(self._site), self._kernel.now_ns
-        data, soft_bin, failed, num_test = [records.pir(site)], 1, False, 0
+        begin_ns = self._kernel.now_ns
+        data, soft_bin, failed, num_test = [self._books.pir], 1, False, 0
         for index, test in enumerate(wanted):
             yield from self._released()
             verdict = yield from self._run_test(test)
             if self._ended:
                 return
-            data += [*verdict.records, records.ftr(test.test_num, site, verdict.test_flag)]
+            data += [*verdict.records, self._books.ftr(test, verdict.test_flag)]
             soft_bin = select_bin(soft_bin, verdict.bin)
             self._trigger(options, index, verdict)
             stop = verdict.failed and options.stop_on_fail
@@ -243,8 +243,7 @@ class ModelledSequencer(ModelledProgram):
             raise ProgramError(f"soft bin {soft_bin} has no hard bin")
         elapsed_ms = (self._kernel.now_ns - begin_ns) // 1_000_000
         data.append(
-            records.prr(
-                site,
+            self._books.prr(
                 passed=not failed,
                 num_test=num_test,
                 hard_bin=self._hard_bins[soft_bin],

@@ -150,15 +150,15 @@ class SpecificationSequencer(ModelledProgram):
 
     def _cycle(self, options: Options, tests: Sequence[Test], part: str, announced: simpy.Event) -> Steps:
         yield announced
-        site, begin_ns = int(self._site), self._kernel.now_ns
+        begin_ns = self._kernel.now_ns
         soft_bin, failed, num_test = 1, False, 0
-        pending = [records.pir(site)]
+        pending = [self._books.pir]
         for index, test in enumerate(tests):
             self._trigger_before(options, index)
             verdict = yield from self._run_test(test)
             if self._ended:
                 return
-            pending += [*verdict.records, records.ftr(test.test_num, site, verdict.test_flag)]
+            pending += [*verdict.records, self._books.ftr(test, verdict.test_flag)]
             yield from self._send_fragment(pending)
             pending = []
             self._note(options, index, verdict)
@@ -169,8 +169,8 @@ class SpecificationSequencer(ModelledProgram):
                 break
         elapsed_ms = (self._kernel.now_ns - begin_ns) // 1_000_000
         pending.append(
-            records.prr(
-                site, passed=not failed, num_test=num_test, hard_bin=self._hard_bins[soft_bin], soft_bin=soft_bin,
+            self._books.prr(
+                passed=not failed, num_test=num_test, hard_bin=self._hard_bins[soft_bin], soft_bin=soft_bin,
                 test_t_ms=elapsed_ms, part_id=part,
             )
         )  # fmt: skip

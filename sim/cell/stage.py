@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +46,9 @@ from drycell.sim.kernel import Event, Kernel, ns, stream
 if TYPE_CHECKING:
     from drycell.sim.cell.cell import Cell
 
+_IN_WORK = 64
+"""Devices that are kept at hand: those in contact are asked for at every measurement."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Lasting:
@@ -72,15 +75,19 @@ class Hands:
         self.deadlines_ns: dict[str, int] = {}
         self.lasting: list[_Lasting] = []
         self.results_ns = ns({**self.dialect.timeouts_s, **cell.timeouts_s}["results_s"])
-        self._note_deadline = _of_each_site if self.dialect.stdf.fragments else _of_all_sites
-        kernel.journal.watch(self._watch)
+        if self.dialect.stdf.fragments:
+            kernel.journal.watch(partial(_of_each_site, self), "message")
+        else:
+            kernel.journal.watch(partial(_of_all_sites, self), "state")
+        kernel.journal.watch(self._exited, "exit")
+        kernel.journal.watch(self._contacted, "contact")
 
-    def _watch(self, event: Event) -> None:
-        self._note_deadline(self, event)
-        if event.kind == "exit" and self.lasting:
-            site = event.actor.removeprefix("program")
-            self.lasting = [entry for entry in self.lasting if not (entry.until_exit and entry.site == site)]
-        elif event.kind == "contact" and self.lasting:
+    def _exited(self, event: Event) -> None:
+        site = event.actor.removeprefix("program")
+        self.lasting = [entry for entry in self.lasting if not (entry.until_exit and entry.site == site)]
+
+    def _contacted(self, event: Event) -> None:
+        if self.lasting:
             self.kernel.loop.call_soon(self._remind, [entry["site"] for entry in event.fields["sites"]])
 
     def _remind(self, sites: Sequence[str]) -> None:
@@ -110,7 +117,7 @@ class Hands:
 
 def _of_all_sites(hands: Hands, event: Event) -> None:
     """The master waits for all results together, from the time when every site tests."""
-    if event.kind == "state" and event.actor == "master":
+    if event.actor == "master":
         waits = event.fields["to"] == "awaiting_results"
         sites = [str(site) for site in hands.cell.sites] if waits else []
         hands.deadlines_ns = dict.fromkeys(sites, event.t_ns + hands.results_ns)
@@ -118,7 +125,7 @@ def _of_all_sites(hands: Hands, event: Event) -> None:
 
 def _of_each_site(hands: Hands, event: Event) -> None:
     """The master waits for each site by itself, from the time when it tests."""
-    if event.kind != "message" or kind_of(hands.topics, event.fields["topic"]) != "status":
+    if kind_of(hands.topics, event.fields["topic"]) != "status":
         return
     site = site_of(event.fields["topic"])
     if state_in(content_of(event.fields.get("payload", "").encode())) == "testing":
@@ -390,17 +397,17 @@ class LotDevices:
     """The devices of a lot, some of them changed by faults."""
 
     def __init__(self, population: Population, on_change: Callable[[int], None] = lambda number: None) -> None:
-        self._population = population
+        self._drawn = lru_cache(maxsize=_IN_WORK)(population.device)
         self._on_change = on_change
         self._changed: dict[int, Device] = {}
 
     def device(self, number: int) -> Device:
         """Device ``number``, counted from 1."""
-        return self._changed.get(number) or self._population.device(number)
+        return self._changed.get(number) or self._drawn(number)
 
     def parameters(self) -> Sequence[str]:
         """What a device of this lot has."""
-        return tuple(self._population.device(1).parameters)
+        return tuple(self._drawn(1).parameters)
 
     def change(self, part: int, values: Mapping[str, float], factors: Mapping[str, float]) -> None:
         """Device ``part`` gets new true values, or old ones times a factor. DrycellError for a strange model."""

@@ -33,7 +33,7 @@ class StdfFile:
         self.limits: list[Callable[[int], int]] = []
         """Faults' seam: how many of so many bytes can be written just now; they raise OSError as the system would."""
         self.path: Path | None = None
-        kernel.journal.watch(self._watch)
+        kernel.journal.watch(self._watch, "contact")
 
     def path_of(self, lot: str) -> Path:
         """Where the file of ``lot`` is."""
@@ -138,7 +138,7 @@ class StdfFile:
 
     def _watch(self, event: Event) -> None:
         """A prober's wafers begin and end with the first contact on them."""
-        if event.kind != "contact" or self._writer is None or self._writer.finished:
+        if self._writer is None or self._writer.finished:
             return
         wafer = event.fields["sites"][0].get("wafer")
         if wafer is not None and wafer != self._wafer:

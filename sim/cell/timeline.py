@@ -57,7 +57,7 @@ class Timeline:
             if step.at_ns is not None:
                 self._arm(index, step.at_ns + step.delay_ns, step.times)
         if self._waiting:
-            kernel.journal.watch(self._watch)
+            kernel.journal.watch(self._watch, "contact", "message")
 
     def _check(self) -> None:
         for index, step in enumerate(self._steps):

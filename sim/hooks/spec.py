@@ -26,7 +26,7 @@ class Population(Protocol):
     """All devices of one lot."""
 
     def device(self, number: int) -> Device:
-        """Device ``number``, counted from 1. Raises IndexError outside of the lot."""
+        """Device ``number``, counted from 1, the same whenever it is asked for. IndexError outside of the lot."""
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ Rules
 """
 
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop
 from typing import Any
 
@@ -27,7 +28,7 @@ class Timer(Event):
     __slots__ = ("_action", "cancelled")
 
     def __init__(self, env: "Clock", delay_ns: int, action: Callable[[], Any]) -> None:
-        super().__init__(env)
+        self.env = env
         self.cancelled = False
         self._action = action
         self._ok = True
@@ -48,6 +49,8 @@ class Clock(simpy.Environment):
 
     def __init__(self) -> None:
         super().__init__(initial_time=0)
+        self.read_ns: Callable[[], int] = partial(getattr, self, "_now")
+        """Gives :attr:`now_ns`, for those who ask very often."""
 
     @property
     def now_ns(self) -> int:

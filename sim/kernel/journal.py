@@ -2,7 +2,8 @@
 
 Rules
 - The first line is the header with the format version. Every other line starts ``seq, t_ns, actor, kind``.
-- An event is handed to the operating system before anybody acts on it: killing the simulator loses nothing.
+- An event is handed to the operating system before anybody can act on it: killing the simulator loses nothing. Where
+  all parties live in the simulator and die with it, the events of one instant go together, before the clock moves on.
 - Only simulated facts go in: no process ids, no ports, no wall time, no absolute path. Equal runs are equal bytes.
 """
 
@@ -41,7 +42,11 @@ class Journal:
         self._now_ns = now_ns
         self._fd = -1 if path is None else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         self._hash = hashlib.sha256()
-        self._watchers: list[Watcher] = []
+        self._held: list[bytes] = []
+        self._watchers: list[tuple[Watcher, tuple[str, ...]]] = []
+        self._watchers_of: dict[str, tuple[Watcher, ...]] = {}
+        self.by_instant = False
+        """Whether events wait for :meth:`flush`: only while nobody outside of this process can act on them."""
         self.closed = False
         self.count = 0
         self._put({_HEADER_KEY: FORMAT, **header})
@@ -53,34 +58,53 @@ class Journal:
         """
         if self.closed:
             return 0
-        self.count += 1
-        event = Event(self.count, self._now_ns(), actor, kind, fields)
-        self._put({"seq": event.seq, "t_ns": event.t_ns, "actor": actor, "kind": kind, **fields})
-        for watcher in self._watchers:
-            watcher(event)
-        return event.seq
+        self.count = seq = self.count + 1
+        t_ns = self._now_ns()
+        self._put({"seq": seq, "t_ns": t_ns, "actor": actor, "kind": kind, **fields})
+        watchers = self._watchers_of.get(kind)
+        if watchers is None:
+            watchers = self._watchers_of[kind] = tuple(w for w, kinds in self._watchers if not kinds or kind in kinds)
+        if watchers:
+            event = Event(seq, t_ns, actor, kind, fields)
+            for watcher in watchers:
+                watcher(event)
+        return seq
 
-    def watch(self, watcher: Watcher) -> None:
-        """Call ``watcher`` with every event from now on, after it was written."""
-        self._watchers.append(watcher)
+    def watch(self, watcher: Watcher, *kinds: str) -> None:
+        """Call ``watcher`` with every event of these ``kinds`` from now on, of every kind when none is named."""
+        self._watchers.append((watcher, kinds))
+        self._watchers_of.clear()
+
+    def flush(self) -> None:
+        """Hand everything recorded so far to the operating system. Raises OSError when it does not take it."""
+        if not self._held:
+            return
+        data = b"".join(self._held)
+        self._held.clear()
+        self._hash.update(data)
+        if self._fd >= 0:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(self._fd, left) :]
 
     @property
     def sha256(self) -> str:
         """Hex digest of all bytes written so far."""
+        self.flush()
         return self._hash.hexdigest()
 
     def close(self) -> None:
         """Close the file; idempotent."""
         self.closed = True
+        self.flush()
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
     def _put(self, line: dict[str, Any]) -> None:
-        data = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-        self._hash.update(data)
-        if self._fd >= 0:
-            os.write(self._fd, data)
+        self._held.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        if not self.by_instant:
+            self.flush()
 
 
 def read(path: Path) -> Iterator[Event]:

@@ -25,8 +25,8 @@ class Kernel:
     def __init__(self, *, pace: Pace = VIRTUAL, journal_path: Path | None = None, **header: Any) -> None:
         self.pace = pace
         self.clock = Clock()
-        self.loop = KernelLoop(self.clock, pace)
-        self.journal = Journal(lambda: self.clock.now_ns, journal_path, **header)
+        self.journal = Journal(self.clock.read_ns, journal_path, **header)
+        self.loop = KernelLoop(self.clock, pace, self.journal.flush)
 
     @property
     def now_ns(self) -> int:

@@ -22,6 +22,8 @@ from drycell.sim.kernel.clock import NS_PER_S, Clock
 from drycell.sim.kernel.pace import Pace, WallClock
 
 _HALF_NS = 0.5e-9
+_OWN_DESCRIPTORS = 1
+"""asyncio's own: the pipe that threads and signal handlers wake the loop by, of which there are none here."""
 _S = TypeVar("_S", bound=selectors.BaseSelector)
 
 
@@ -43,20 +45,29 @@ class Attached(Protocol):
 
 
 class _Selector(selectors.BaseSelector):
-    """Polls real descriptors without waiting; when all is quiet, steps the simulation instead."""
+    """Polls real descriptors without waiting; when all is quiet, steps the simulation instead.
 
-    def __init__(self, clock: Clock, pace: Pace) -> None:
+    ``before_moving`` is called before the clock moves or the wall clock is waited for.
+    """
+
+    def __init__(self, clock: Clock, pace: Pace, before_moving: Callable[[], object]) -> None:
         self._real: selectors.BaseSelector = selectors.DefaultSelector()
+        self._registered = 0
         self._clock = clock
+        self._before_moving = before_moving
         self._wall = None if pace.factor is None else WallClock(pace.factor)
         self.loop: KernelLoop
         self.attached: Attached | None = None
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.register(fileobj, events, data)
+        key = self._real.register(fileobj, events, data)
+        self._registered += 1
+        return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._real.unregister(fileobj)
+        key = self._real.unregister(fileobj)
+        self._registered -= 1
+        return key
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.modify(fileobj, events, data)
@@ -75,7 +86,7 @@ class _Selector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if self._wall is not None:
             return self._paced(self._wall, timeout)
-        ready = self._real.select(0)
+        ready = self._real.select(0) if self._registered > _OWN_DESCRIPTORS else []
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if self.attached is not None and self.attached.settle():
@@ -89,6 +100,7 @@ class _Selector(selectors.BaseSelector):
     def _paced(self, wall: WallClock, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
             return self._real.select(0)
+        self._before_moving()
         instant = self.next_ns()
         ready = self._real.select(None if instant is None else wall.wait_s(instant))
         now_ns = max(self._clock.now_ns, wall.now_ns())
@@ -103,16 +115,17 @@ class _Selector(selectors.BaseSelector):
 
     def next_ns(self) -> int | None:
         """When anything happens next: a timer, an event of the clock, or something in an attached process."""
-        candidates = (
-            self.loop.next_timer_ns(),
-            self._clock.next_ns(),
-            self.attached.next_ns() if self.attached is not None else None,
-        )
-        return min((c for c in candidates if c is not None), default=None)
+        first = self._clock.next_ns()
+        for other in (self.loop.next_timer_ns(), self.attached.next_ns() if self.attached is not None else None):
+            if other is not None and (first is None or other < first):
+                first = other
+        return first
 
     def _run_instant(self, instant: int) -> None:
         """Move to ``instant`` and run what is first there; the loop comes back for the rest."""
-        self._clock.advance_to(instant)
+        if instant != self._clock.now_ns:
+            self._before_moving()
+            self._clock.advance_to(instant)
         if self.loop.next_timer_ns() == instant:
             return
         while self._clock.next_ns() == instant:
@@ -127,12 +140,13 @@ class _Timer(asyncio.TimerHandle):
     """A timer that comes after those of the same instant that were armed before it; asyncio's own forget that."""
 
     number = 0
+    at_ns = 0
     _scheduled: bool
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, _Timer):
             return NotImplemented
-        return (self.when(), self.number) < (other.when(), other.number)
+        return (self.at_ns, self.number) < (other.at_ns, other.number)
 
 
 class KernelLoop(asyncio.SelectorEventLoop):
@@ -141,8 +155,8 @@ class KernelLoop(asyncio.SelectorEventLoop):
     _ready: Any
     _scheduled: Any
 
-    def __init__(self, clock: Clock, pace: Pace) -> None:
-        self.selector = _Selector(clock, pace)
+    def __init__(self, clock: Clock, pace: Pace, before_moving: Callable[[], object]) -> None:
+        self.selector = _Selector(clock, pace, before_moving)
         self.selector.loop = self
         self._clock = clock
         self.on_socket: Callable[[socket.socket], object] | None = None
@@ -156,9 +170,10 @@ class KernelLoop(asyncio.SelectorEventLoop):
     def call_at(  # type: ignore[override]  # its variadic generics add nothing here
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        whole_ns = round(when * NS_PER_S) / NS_PER_S
+        at_ns = round(when * NS_PER_S)
+        timer = _Timer(at_ns / NS_PER_S, callback, args, self, context)
+        timer.at_ns = at_ns
         self._timers += 1
-        timer = _Timer(whole_ns, callback, args, self, context)
         timer.number = self._timers
         heappush(self._scheduled, timer)
         timer._scheduled = True
@@ -175,12 +190,14 @@ class KernelLoop(asyncio.SelectorEventLoop):
 
     def next_timer_ns(self) -> int | None:
         """The instant of the earliest live asyncio timer; in the past means now."""
-        scheduled: list[asyncio.TimerHandle] = self._scheduled  # a heap: the head is the earliest
-        if scheduled and not scheduled[0].cancelled():
-            earliest = scheduled[0].when()
+        scheduled: list[_Timer] = self._scheduled  # a heap: the head is the earliest
+        if not scheduled:
+            return None
+        if not scheduled[0].cancelled():
+            earliest = scheduled[0].at_ns
         else:
-            earliest = min((handle.when() for handle in scheduled if not handle.cancelled()), default=-1.0)
-        return None if earliest < 0 else max(self._clock.now_ns, round(earliest * NS_PER_S))
+            earliest = min((timer.at_ns for timer in scheduled if not timer.cancelled()), default=-1)
+        return None if earliest < 0 else max(self._clock.now_ns, earliest)
 
     def has_ready(self) -> bool:
         """Whether callbacks wait to run at the present instant."""

@@ -199,3 +199,28 @@ def test_killing_the_simulator_loses_nothing_already_acted_upon(tmp_path):
     told += [int(line) for line in child.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
     kept = [event.seq for event in journals.read(path)]
     assert kept[: len(told)] == told
+
+
+def test_where_nobody_is_outside_the_events_of_an_instant_are_kept_before_the_clock_moves(tmp_path):
+    """The child is killed in the middle of its third instant."""
+    path = tmp_path / "journal.jsonl"
+    program = textwrap.dedent(
+        """
+        import asyncio, os, signal, sys
+        from pathlib import Path
+        from drycell.sim.kernel import Kernel
+        kernel = Kernel(journal_path=Path(sys.argv[1]))
+        kernel.journal.by_instant = True
+        async def main():
+            for _ in range(3):
+                await asyncio.sleep(1)
+                kernel.journal.record("tick", "child")
+                kernel.journal.record("tock", "child")
+            os.kill(os.getpid(), signal.SIGKILL)
+        kernel.run(main())
+        """
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(path)], check=False).returncode == -signal.SIGKILL
+    assert [(event.t_ns, event.kind) for event in journals.read(path)] == [
+        (at_s * 10**9, kind) for at_s in (1, 2) for kind in ("tick", "tock")
+    ]

@@ -1,0 +1,54 @@
+"""Records that are alike but for a few fields: their JSON text is made once, and the changing fields are put in.
+
+Rule: the text of a filled form is the text that :func:`json.dumps` makes of the same dictionary, byte by byte.
+"""
+
+import json
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+Json = dict[str, Any]
+_OPEN = "\0"
+"""Stands for an open field while a form is made; no record holds this text."""
+
+
+class Form:
+    """``record`` with the fields ``changing`` left open."""
+
+    def __init__(self, record: Json, *changing: str) -> None:
+        self._record = record
+        self._changing = tuple(name for name in record if name in changing)
+        text = json.dumps({**record, **dict.fromkeys(changing, _OPEN)})
+        self._text = text.replace("%", "%%").replace(json.dumps(_OPEN), "%s")
+
+    def filled(self, fields: Mapping[str, Any]) -> "Filled":
+        """The record with ``fields`` filled in: all that are open, in any order, and no others."""
+        record = Filled(self._record)
+        record.update(fields)
+        record.form = self
+        return record
+
+    def text(self, record: Mapping[str, Any]) -> str:
+        """The JSON text of ``record``, which this form was filled into."""
+        return self._text % tuple([_literal(record[name]) for name in self._changing])
+
+
+class Filled(Json):
+    """A record that a :class:`Form` made; its other fields are not to be changed."""
+
+    __slots__ = ("form",)
+    form: Form
+
+
+def text(value: object) -> str:
+    """The JSON text of ``value``, which may be a filled form or a list with filled forms in it."""
+    if type(value) is Filled:
+        return value.form.text(value)
+    if type(value) is list:
+        return f"[{', '.join(map(text, value))}]"
+    return json.dumps(value)
+
+
+def _literal(value: Any) -> str:
+    return repr(value) if type(value) is int or (type(value) is float and isfinite(value)) else json.dumps(value)

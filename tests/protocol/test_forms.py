@@ -1,0 +1,43 @@
+"""Forms: what is filled in has the text that json.dumps gives it, whatever it is."""
+
+import json
+import math
+
+import pytest
+
+from drycell.runtime.protocol import messages, records
+from drycell.runtime.protocol.forms import Form
+
+RECORD = records.ftr(100, 3) | {"C_RESFMT": "%7.3f", "UNITS": 'Ω"%s', "RESULT": None}
+VALUES = (
+    0,
+    -1,
+    2**70,
+    True,
+    None,
+    0.1,
+    -0.0,
+    1e22,
+    1e-7,
+    math.nan,
+    math.inf,
+    -math.inf,
+    "1%",
+    'a"\u2126',
+    [1.5, math.nan],
+)
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_a_filled_form_has_the_text_of_the_same_dictionary(value):
+    form = Form(RECORD, "RESULT", "TEST_FLG")
+    filled = form.filled({"RESULT": value, "TEST_FLG": 128})
+    assert list(filled.items()) == list((RECORD | {"RESULT": value, "TEST_FLG": 128}).items())
+    assert form.text(filled) == json.dumps(filled)
+
+
+def test_a_message_of_filled_and_plain_records_has_the_text_of_the_same_dictionaries():
+    filled = [Form(RECORD, "RESULT").filled({"RESULT": value}) for value in VALUES]
+    for payload in ([], filled, [records.pir(1), *filled, {**filled[0], "RESULT": "é"}]):
+        message = messages.typed("testresult", payload)
+        assert messages.encode(message) == json.dumps(message).encode()
