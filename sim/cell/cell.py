@@ -494,8 +494,11 @@ class Cell:
         """Nobody presses reset: the run is over as soon as nothing is still to come that could help."""
         if self.handler.state != "error":
             return
+        rest_ns = ns(self._scenario.limits.least_s) - self._kernel.now_ns
         if self._timeline.pending or self._hands.pending:
             self._kernel.later(ns(1), self._end_unless_helped)
+        elif rest_ns > 0:
+            self._kernel.later(rest_ns, self._end_unless_helped)
         else:
             self._end("soft error, and nobody resets")
 

@@ -110,9 +110,9 @@ class Hands:
     def note(self, **fields: Any) -> None:
         self.kernel.journal.record("effect", "timeline", **fields)
 
-    def stage(self, fault: str, index: int) -> "CellStage":
+    def stage(self, fault: str, index: int, draws_as: int | None) -> "CellStage":
         """The stage for one injection."""
-        return CellStage(self, fault, index)
+        return CellStage(self, fault, index, draws_as or index)
 
 
 def _of_all_sites(hands: Hands, event: Event) -> None:
@@ -135,13 +135,14 @@ def _of_each_site(hands: Hands, event: Event) -> None:
 
 
 class CellStage(Stage):
-    """One injection's view of the cell; its random stream is ``(seed, "fault", name, index)``."""
+    """One injection's view of the cell; its random stream is ``(seed, "fault", name, draws_as)``."""
 
-    def __init__(self, hands: Hands, fault: str, index: int) -> None:
+    def __init__(self, hands: Hands, fault: str, index: int, draws_as: int) -> None:
         cell = hands.cell
         self._hands = hands
         self._fault = fault
         self._index = index
+        self._draws_as = draws_as
         self._random: np.random.Generator | None = None
         self.programs: Programs = StagePrograms(hands)
         self.links: Links = StageLinks(hands)
@@ -160,7 +161,7 @@ class CellStage(Stage):
     @property
     def random(self) -> np.random.Generator:
         if self._random is None:
-            self._random = stream(self._hands.cell.seed, "fault", self._fault, self._index)
+            self._random = stream(self._hands.cell.seed, "fault", self._fault, self._draws_as)
         return self._random
 
     def later(self, delay_s: float, action: Callable[[], None]) -> Cancel:

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 class Theatre(Protocol):
     """Gives each injection its stage."""
 
-    def stage(self, fault: str, index: int) -> Stage: ...
+    def stage(self, fault: str, index: int, draws_as: int | None) -> Stage: ...
 
 
 class _Waiting:
@@ -63,7 +63,7 @@ class Timeline:
         for index, step in enumerate(self._steps):
             if step.do.fault is not None:
                 name, fault = step.do.fault
-                fault.check(self._theatre.stage(name, index + 1))
+                fault.check(self._theatre.stage(name, index + 1, None))
 
     # triggers ------------------------------------------------------------------------------------------------------
 
@@ -103,14 +103,14 @@ class Timeline:
         if self._kernel.journal.closed:
             return
         step = self._steps[index]
-        self._do(index, step.do)
+        self._do(index, step.do, step.draws_as)
         if step.name is not None:
             for other, follower in enumerate(self._steps):
                 if follower.after == step.name:
                     self._set_off(other)
 
-    def _do(self, index: int, action: Action) -> None:
-        stage = self._theatre.stage(action.fault[0] if action.fault else "", index + 1)
+    def _do(self, index: int, action: Action, draws_as: int | None) -> None:
+        stage = self._theatre.stage(action.fault[0] if action.fault else "", index + 1, draws_as)
         if action.options is not None:
             self._options |= {name: getattr(action.options, name).model_dump() for name in action.options.used()}
             entries = [{"name": name, **option} for name, option in self._options.items()]

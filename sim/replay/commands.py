@@ -22,6 +22,7 @@ class Commands:
         self._level: tuple[int, Instant] | None = None
         self._inputs: dict[str, float] = {}
         self._ready: tuple[int, int] | None = None
+        self._initialized_ns: int | None = None
         self._readies = 0
         self._sites: dict[int, None] = {}
         self._layout: list[Any] = []
@@ -47,8 +48,13 @@ class Commands:
         self._asked.add(name)
         if name == "site-layout":
             self._layout = payload.get("sites") or []
+        elif name == "load" and self._initialized_ns is not None:
+            self._scene.load_pauses_ns.append(entry.t_ns - self._initialized_ns)
         elif name == "next":
             self._contact(entry.t_ns, payload.get("sites") or [])
+
+    def _handler_says(self, entry: Entry, content: Json) -> None:
+        self._initialized_ns = entry.t_ns if state_in(content) == "initialized" else None
 
     def _contact(self, t_ns: int, infos: Sequence[Json]) -> None:
         sites = {int(info["siteid"]): str(info.get("partid")) for info in infos if str(info["siteid"]).isdecimal()}
@@ -132,7 +138,9 @@ class Commands:
         if state_in(content) == "ready":
             self._readies += 1
             self._ready = self._readies, entry.t_ns
-        elif state_in(content) == "softerror":
+        elif self._ready is not None and state_in(content) not in ("testing", "unloading"):
+            nth, ready_ns = self._ready
+            self._scene.pauses_cut_off.append((nth, entry.t_ns - ready_ns))
             self._ready = None
 
     def _answered(self, entry: Entry, content: Json) -> None:
@@ -142,6 +150,7 @@ class Commands:
 
 _LISTENERS: Mapping[str, Callable[[Commands, Entry, Json], None]] = {
     "handler-command": Commands._of_handler,
+    "handler-status": Commands._handler_says,
     "program-command": Commands._to_programs,
     "control-command": Commands._to_controls,
     "master-status": Commands._of_master,

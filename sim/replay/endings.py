@@ -41,6 +41,11 @@ class Endings:
         self._idle_ns: dict[str, int] = {}
         self._resetting = False
 
+    @property
+    def in_soft_error(self) -> bool:
+        """Whether the master is in soft error."""
+        return self._master == "softerror"
+
     def hear(self, kind: str, entry: Entry, site: str, content: Json) -> None:
         """The next message."""
         listener = _LISTENERS.get(kind)

@@ -1,7 +1,7 @@
 """The journal of a run as a recording: what observers beside its broker and its instruments could have written down.
 
-Faults come as marks, for whoever plays the run again: they are what was done to the cell. Every entry says by
-``detail.event`` which event of the journal it is.
+Faults come as marks, for whoever plays the run again: they are what was done to the cell, and ``detail.run_seed`` is
+the seed that they drew by. Every entry says by ``detail.event`` which event of the journal it is.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -29,8 +29,8 @@ class JournalReader:
     def read(self, path: Path) -> Recording:
         """Raises DrycellError when it is no journal, or of an unknown version."""
         file = path / JOURNAL if path.is_dir() else path
-        read_header(file)
-        return Recording("journal", path.name, lambda: _items(file), start_unix_ns=_epoch_ns(file.parent))
+        about = {"run_seed": read_header(file).get("seed")}
+        return Recording("journal", path.name, lambda: _items(file, about), start_unix_ns=_epoch_ns(file.parent))
 
 
 def _epoch_ns(run_dir: Path) -> int | None:
@@ -42,7 +42,8 @@ def _epoch_ns(run_dir: Path) -> int | None:
         return None
 
 
-def _items(file: Path) -> Iterator[Entry | Gap]:
+def _items(file: Path, about: Mapping[str, Any]) -> Iterator[Entry | Gap]:
+    """``about``: what is said of every mark."""
     for line in lines(file):
         if line.number == 1:
             continue
@@ -51,7 +52,8 @@ def _items(file: Path) -> Iterator[Entry | Gap]:
             fields_of = _FIELDS.get(event.kind)
             if fields_of is not None:
                 for stored in fields_of(event.fields):
-                    detail = {**stored.get("detail", {}), "event": event.seq}
+                    more = about if stored["kind"] == "mark" else {}
+                    detail = {**stored.get("detail", {}), **more, "event": event.seq}
                     who = _who(event.actor, stored["kind"])
                     yield entry_of({"t_ns": event.t_ns, **who, **stored, "detail": detail})
         except (ValueError, KeyError, TypeError, AttributeError) as error:

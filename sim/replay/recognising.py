@@ -53,6 +53,9 @@ def recognise(recordings: Sequence[Recording], *, device: str | None = None, lot
         scene.remark("only STDF records were there: the cell around the devices is guessed")
     if records:
         _add_records(scene, records)
+    if not scene.touchdowns and scene.sites:
+        scene.remark("no touchdown was recorded: one device stands for the lot, and answers nothing")
+        scene.touchdowns.append(Touchdown({scene.sites[0]: Contact(scene.sites[0], "1")}))
     if not scene.touchdowns:
         raise DrycellError("no touchdown was recorded: there is neither a command next nor a result of a device")
     return scene
@@ -103,9 +106,15 @@ class _Watcher:
         self._endings = Endings(self._ground)
         self._services = Services(self._ground)
         self._sites: set[int] = set()
+        self._misnamed = False
 
     def take(self, entry: Entry) -> bool:
         """Whether the lot still goes on after ``entry``."""
+        goes_on = self._take(entry)
+        self._ground.before_ns = entry.t_ns
+        return goes_on
+
+    def _take(self, entry: Entry) -> bool:
         if entry.kind == "mark":
             self._marked(entry)
         elif entry.kind == "scpi":
@@ -122,6 +131,9 @@ class _Watcher:
         """Whether the lot to be loaded is the one that is taken; what came before another one is forgotten."""
         scene, payload = self._scene, content.get("payload") or {}
         name = str(payload.get("lot_number", ""))
+        if self._misnamed:
+            self._misnamed = False
+            return True
         if scene.lot is None or (scene.lot != self._lot and name == self._lot):
             if scene.lot is not None:
                 scene.touchdowns.clear()
@@ -156,13 +168,14 @@ class _Watcher:
         if not isinstance(fault, str):
             return
         self._ground.told = True
-        given = {
-            key.rstrip("_"): value for key, value in entry.detail.items() if key not in ("fault", "step", "event")
-        }
+        about = ("fault", "step", "event", "run_seed")
+        given = {key.rstrip("_"): value for key, value in entry.detail.items() if key not in about}
+        self._scene.seed, self._misnamed = entry.detail.get("run_seed"), fault == "wrong_lot" or self._misnamed
         if fault == "kill":
             given["site"] = int(given["site"])
         if fault not in FAULTS_IN_THE_ANSWERS:
-            self._ground.did({fault: given}, self._ground.instant(entry.t_ns))
+            now, step = self._ground.instant(entry.t_ns), entry.detail.get("step")
+            self._ground.did({fault: given}, now, drawn_as=step if fault != "kill" else None)
 
     def _result(self, entry: Entry, site: str, content: Json) -> None:
         for part in parts_of(content["payload"]):
@@ -176,6 +189,7 @@ class _Watcher:
         """What is known only when everything was heard."""
         scene = self._scene
         self._commands.finish(list(self._sites))
+        scene.left_alone_ns = self._ground.before_ns if self._endings.in_soft_error else 0
         self._endings.finish()
         self._services.finish()
         if not self._ground.has_handler:

@@ -37,7 +37,7 @@ class Touchdown:
 class Deed:
     """Something that was done: ``do`` as a scenario writes it, ``trigger`` and ``delay_ns`` when.
 
-    ``t_ns``: when on the recording's clock, -1 for unknown.
+    ``t_ns``: when on the recording's clock, -1 for unknown. ``drawn_as``: the step of the recorded run that it was.
     ``why`` is set where it was concluded and not told.
     """
 
@@ -46,6 +46,7 @@ class Deed:
     delay_ns: int = 0
     why: str = ""
     t_ns: int = -1
+    drawn_as: int | None = None
 
 
 @dataclass(slots=True)
@@ -61,13 +62,17 @@ class Service:
 class Scene:
     """A cell and one lot in it.
 
-    ``measured``: times were taken from a clock on the wall, not from a simulation. ``pauses``:
-    which ``ready`` of the master, and nanoseconds from there to the contact.
+    ``measured``: times were taken from a clock on the wall, not from a simulation. ``pauses``: which ``ready`` of the
+    master, and nanoseconds from there to the contact; ``pauses_cut_off``: to the trouble that came instead;
+    ``load_pauses_ns``: from a handler that is initialized to its ``load``. ``seed``: what the run drew by, if it says
+    so. ``left_alone_ns``: how long it went on that ended in a soft error, 0 for any other.
     """
 
     device: str
     handler: str = "handler"
     measured: bool = True
+    seed: int | None = None
+    left_alone_ns: int = 0
     sites: list[int] = field(default_factory=list)
     layout: dict[int, tuple[int, int]] = field(default_factory=dict)
     lot: str | None = None
@@ -79,6 +84,8 @@ class Scene:
     services: dict[str, Service] = field(default_factory=dict)
     instruments: list[str] = field(default_factory=list)
     pauses: list[tuple[int, int]] = field(default_factory=list)
+    pauses_cut_off: list[tuple[int, int]] = field(default_factory=list)
+    load_pauses_ns: list[int] = field(default_factory=list)
     resets_after_ns: list[int] = field(default_factory=list)
     quirks: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)

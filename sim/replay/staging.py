@@ -23,7 +23,9 @@ _QUICK_NS = 250_000_000
 """What is done so soon after an occurrence, on a real clock, is done with it."""
 _JAM_NS = 5 * NS_PER_S
 """A handler that waits so much longer than usual is jammed."""
-_USUAL_INDEX_S = 0.3
+_OUTLASTS_NS = 1_000_000
+"""So much longer than the trouble comes a handler is held that had not gone on until then."""
+_USUAL_INDEX_NS = 300_000_000
 _NO_WORD = re.compile(r"\W", re.ASCII)
 
 
@@ -65,6 +67,8 @@ def stage(scene: Scene, lot_file: str, program: ProgramChoice, folder: Path) -> 
         "devices": _devices(scene, rows, lot_file),
         "instruments": _instruments(scene, program.model, notes),
         "timeline": timeline,
+        **({"seed": scene.seed} if scene.seed is not None else {}),
+        **({"limits": {"least_s": _s(scene.left_alone_ns)}} if scene.left_alone_ns else {}),
         **({"rung": program.rung} if program.rung else {}),
     }
     return Staged(from_data(data, folder=folder), rows, notes)
@@ -102,12 +106,15 @@ def _same(scene: Scene) -> bool:
 
 
 def _index_s(scene: Scene) -> float:
-    """The usual pause; of an even number the shorter one, so that it is one that was."""
-    return _s(_usual_ns(scene), measured=scene.measured) if scene.pauses else _USUAL_INDEX_S
+    return _s(_usual_ns(scene), measured=scene.measured)
 
 
 def _usual_ns(scene: Scene) -> int:
-    return median_low(pause_ns for _, pause_ns in scene.pauses)
+    """The usual pause; of an even number the shorter one, so that it is one that was. A simulated handler pauses as
+    long before it loads, and has no other reason to; on a floor that is the operator's time."""
+    loads_ns = [] if scene.measured else scene.load_pauses_ns
+    pauses_ns = loads_ns or [pause_ns for _, pause_ns in scene.pauses]
+    return median_low(pauses_ns) if pauses_ns else _USUAL_INDEX_NS
 
 
 def _peripheral(kind: str, service: Service, scene: Scene, notes: list[str]) -> Json:
@@ -186,7 +193,10 @@ def _timeline(scene: Scene, notes: list[str]) -> list[Json]:
     for deed in scene.deeds:
         if deed.why:
             notes.append(f"timeline: {next(iter(deed.do))} is guessed, because {deed.why}")
-        steps.append(_step(deed, scene.measured))
+        step = _step(deed, scene.measured)
+        if deed.drawn_as not in (None, len(steps) + 1):
+            step["draws_as"] = deed.drawn_as
+        steps.append(step)
     return steps
 
 
@@ -221,17 +231,19 @@ def _option(option: Json) -> Any:
 
 def _jams(scene: Scene, notes: list[str]) -> list[Json]:
     """Steps for the long pauses of a handler; a simulated one always has a reason for them, such as a new wafer."""
-    if not scene.pauses or any("handler_jam" in deed.do for deed in scene.deeds):
+    if any("handler_jam" in deed.do for deed in scene.deeds):
         return []
     longest_ns = _usual_ns(scene) + (_JAM_NS if scene.measured else 0)
-    found = [(nth, pause_ns) for nth, pause_ns in scene.pauses if pause_ns > longest_ns]
-    for nth, pause_ns in found:
-        notes.append(
-            f"timeline: {_s(pause_ns)} s went by between ready number {nth} and the contact; why is not told"
-        )
+    found = []
+    for pauses, then, more_ns in ((scene.pauses, "contact", 0), (scene.pauses_cut_off, "trouble", _OUTLASTS_NS)):
+        for nth, pause_ns in pauses:
+            if pause_ns > longest_ns:
+                passed = f"{_s(pause_ns)} s went by between ready number {nth} and the {then}"
+                notes.append(f"timeline: {passed}; why is not told")
+                found.append((nth, pause_ns + more_ns))
     return [
         {"when": {"master": "ready", "nth": nth}, "do": {"handler_jam": {"for": _s(pause_ns)}}}
-        for nth, pause_ns in found
+        for nth, pause_ns in sorted(found)
     ]
 
 

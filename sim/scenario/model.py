@@ -353,7 +353,7 @@ class Stdf(Section):
 
 
 class Limits(Section):
-    """When a run is stopped although it has not ended."""
+    """When a run is stopped although it has not ended, and how long it goes on that is lost."""
 
     virtual_s: Seconds = Field(default=86_400.0, gt=0)
     """Simulated duration."""
@@ -364,6 +364,8 @@ class Limits(Section):
     on_hang: Literal["fail", "pace"] = "fail"
     """A program that computes for longer: the run fails; or it goes on at the pace of the wall clock until the
     program is back, and is not deterministic."""
+    least_s: Seconds = 0.0
+    """Simulated duration, at least, of a run that ends in a soft error because nobody resets."""
     events: Whole | None = Field(default=None, ge=1)
     """Events in the journal, which then ends there; null for none."""
 

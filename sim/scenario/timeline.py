@@ -123,6 +123,9 @@ class Step(Choice):
     """With ``every``: how often. With ``when``: at how many of the occurrences in a row, from the n-th on."""
     with_delay_s: Seconds | None = Field(default=None, alias="with_delay")
     """Time from the trigger to the action."""
+    draws_as: Whole | None = Field(default=None, ge=1)
+    """The step (from 1) of another run with the same seed whose draws its fault repeats; null: its own place. Imports
+    of runs need this."""
     do: Action
     """What then happens."""
 

@@ -30,6 +30,44 @@ def test_a_run_of_ours_is_recorded_imported_and_the_same_again(name, tmp_path):
     assert sum(alignment.counts.values()) > 100
 
 
+def faulty(*steps, **changes):
+    """The clean lot on two sites with a timeline."""
+    return load(
+        ROOT / "scenarios" / "nominal" / "clean_lot.yaml",
+        {"rung": "model", "devices.size": 4, "timeline": list(steps), **changes},
+    )
+
+
+DRAWN = {"wrong_type": {"message": "master-response"}}
+STORIES = {
+    "what a fault drew is drawn again": faulty(
+        {"when": {"touchdown": 1}, "do": {"options": {"stop_on_fail": True}}}, {"at": "0.1s", "do": DRAWN}, seed=11
+    ),
+    "what falls on the instant of something else keeps its place": faulty(
+        {"at": "0.5s", "do": {"operator": {"loglevel": 40}}}, **{"cell.handler": {"index_time_s": 0.5}}
+    ),
+    "a handler waits for long and is then interrupted": faulty(
+        {"at": "25s", "do": {"segfault": 1}},
+        **{
+            "cell.handler": {"kind": "prober", "wafer": {"columns": 2, "rows": 1, "change_time_s": 20}},
+            "cell.operator": {"resets": 1},
+        },
+    ),
+    "no device is ever tested": faulty({"at": "0.31s", "do": {"out_of_memory": 0}}),
+    "the lot has a wrong number": faulty({"at": "0.1s", "do": {"wrong_lot": "000000.000"}}),
+    "programs go on after the last error": faulty(
+        {"when": {"touchdown": 1}, "do": {"tcc_gone": {}}}, {"at": "60s", "do": {"operator": {"loglevel": 40}}}
+    ),
+}
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_run_with_trouble_is_recorded_imported_and_the_same_again(story, tmp_path):
+    alignment = same_again(STORIES[story], tmp_path)
+    assert alignment.partings == []
+    assert sum(alignment.counts.values()) > 10
+
+
 def test_a_real_lot_is_recognised(tmp_path):
     staged = bring([REAL], tmp_path / "night.yaml", definitions=DEMO)
     scenario = load(tmp_path / "night.yaml")
