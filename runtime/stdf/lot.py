@@ -128,6 +128,11 @@ class LotWriter:
         """Whether MRR has been written."""
         return self._finished
 
+    @property
+    def wafer(self) -> str | None:
+        """The wafer that has begun and not ended."""
+        return self._wafer
+
     def summary(self) -> LotSummary:
         """Counts over all sites, as the summary records will say (or say)."""
         every = self._tally.parts.get(EVERY, PartCount())
@@ -222,6 +227,10 @@ class LotWriter:
         parts.append(self._encoder.encode(record("MRR", **{"FINISH_T": finish_time_s, **(mrr or {})})))
         self._write(b"".join(parts))
         self._finished = True
+
+    def go_on(self) -> None:
+        """The lot was not finished after all; the caller has taken back what :meth:`finish` has written."""
+        self._finished = False
 
     def _open(self, wish: str) -> None:
         if self._finished:

@@ -7,7 +7,7 @@ from drycell.sim.broker.external import Address
 from drycell.sim.cell.sdk_files import sdk_path
 from drycell.sim.errors import DrycellError
 from drycell.sim.lockstep import DebugWish
-from drycell.sim.scenario import Scenario
+from drycell.sim.scenario import Scenario, Step
 
 
 def refuse_impossible(scenario: Scenario) -> None:
@@ -19,6 +19,8 @@ def refuse_impossible(scenario: Scenario) -> None:
             raise DrycellError("a broker that runs elsewhere knows no simulated time; use --pace real with it")
     if scenario.hosts and (scenario.rung != "process" or not scenario.effective_pace.is_virtual):
         raise DrycellError("hosts leads real programs in virtual time to instruments; use rung process, pace virtual")
+    for step in scenario.timeline:
+        _refuse_pointless(step, scenario.cell.dialect)
     if scenario.cell.tester is not None and scenario.cell.dialect != "semi-ate":
         raise DrycellError("cell.tester is asked by programs of dialect semi-ate only; remove it or the dialect")
     if scenario.cell.tester is not None and sdk_path(scenario) is not None:
@@ -42,6 +44,16 @@ def refuse_impossible(scenario: Scenario) -> None:
         )
     if scenario.program.path is None and scenario.program.definitions is None:
         raise DrycellError("the scenario names no program; set program.definitions, or program.path with --program")
+
+
+def _refuse_pointless(step: Step, dialect: str) -> None:
+    if step.do.fault is None or dialect in step.do.fault[1].dialects:
+        return
+    name, fault = step.do.fault
+    raise DrycellError(
+        f"timeline: {name} makes no difference in dialect {dialect}, only in {' and '.join(fault.dialects)}; "
+        "remove it, or change cell.dialect"
+    )
 
 
 def refuse_debugging(scenario: Scenario, wish: DebugWish) -> None:

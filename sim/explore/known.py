@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Self
 
-from drycell.runtime.protocol.semi_ate import PERIPHERAL_TIMEOUT_S, TABLES
 from drycell.sim.cell.program_model import ProgramModel, load_program_model
 from drycell.sim.hooks import PopulationRequest, registry
 from drycell.sim.scenario import Scenario
@@ -101,6 +100,6 @@ def _device_parameters(base: Scenario) -> tuple[str, ...]:
 
 
 def _timeouts_s(base: Scenario) -> tuple[float, ...]:
-    usual = {timeout.name: float(timeout.seconds) for table in TABLES.values() for timeout in table.timeouts}
+    usual = {name: float(seconds) for name, seconds in base.cell.protocol.timeouts_s.items()}
     changed = {str(name): seconds for name, seconds in base.cell.timeouts.items()}
-    return tuple(sorted({*({"peripheral_s": PERIPHERAL_TIMEOUT_S} | usual | changed).values()}))
+    return tuple(sorted({*(usual | changed).values()}))

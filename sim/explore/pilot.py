@@ -38,7 +38,7 @@ class Plan:
 
     def reachable(self) -> frozenset[Feature]:
         """All features that a run could have."""
-        offered = kinds() if self.faults is None else self.faults
+        offered = kinds(self.base.cell.dialect) if self.faults is None else self.faults
         chosen = [kind for kind in offered if kind not in self.without]
         dialect = DIALECTS[self.base.cell.dialect]
         promised = [name for name, oracle in ORACLES.items() if dialect.name in oracle.dialects]

@@ -30,9 +30,11 @@ _OFTEN = 3
 """Out of so many occurrences that could be narrowed down, one is."""
 
 
-def kinds() -> tuple[str, ...]:
-    """Every kind of deed that disturbs a cell: ``kill``, ``operator``, and the faults of all installed plugins."""
-    return (*_DISTURBING, *registry().faults)
+def kinds(dialect: str | None = None) -> tuple[str, ...]:
+    """Every kind of deed that disturbs a cell: ``kill``, ``operator``, and the faults of all installed plugins; with
+    ``dialect`` those that make a difference there."""
+    faults = registry().faults.items()
+    return (*_DISTURBING, *(name for name, fault in faults if dialect is None or dialect in fault.dialects))
 
 
 @lru_cache(maxsize=4096)

@@ -53,7 +53,7 @@ def scenarios(
     Raises DrycellError for kinds and sites that do not exist.
     """
     about = known(base)
-    chosen = _kinds(faults, without, more or {})
+    chosen = _kinds(base.cell.dialect, faults, without, more or {})
     offered = _offered((*HARMLESS, *chosen), about, more or {})
     return _scenario(_dumped(base), base.folder, about, _cells(base, about, sites), _lots(about, devices), offered)
 
@@ -204,9 +204,12 @@ def _expected(base: Scenario) -> list[str]:
     return [oracle.name for oracle in ORACLES.values() if oracle.name in base.expect or not (told or oracle.ambient)]
 
 
-def _kinds(faults: Collection[str] | None, without: Collection[str], more: Mapping[str, Strategy]) -> tuple[str, ...]:
-    offered = tuple(dict.fromkeys((*kinds(), *more)))
+def _kinds(
+    dialect: str, faults: Collection[str] | None, without: Collection[str], more: Mapping[str, Strategy]
+) -> tuple[str, ...]:
+    all_ = tuple(dict.fromkeys((*kinds(), *more)))
     for name in (*(faults or ()), *without):
-        if name not in offered:
-            raise DrycellError(f"there is no fault {name!r}; {did_you_mean(name, offered)}")
+        if name not in all_:
+            raise DrycellError(f"there is no fault {name!r}; {did_you_mean(name, all_)}")
+    offered = dict.fromkeys((*kinds(dialect), *more))
     return tuple(name for name in offered if (faults is None or name in faults) and name not in without)

@@ -8,8 +8,10 @@ Rules
 """
 
 from abc import abstractmethod
+from collections.abc import Collection
 from typing import ClassVar, Literal
 
+from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.sim.faults.stage import Stage
 from drycell.sim.scenario.words import Section
 
@@ -23,6 +25,8 @@ class Fault(Section):
     """Where it strikes."""
     main: ClassVar[str | None] = None
     """The field that a bare value stands for: ``do: {freeze: 0}`` is ``do: {freeze: {site: 0}}``."""
+    dialects: ClassVar[Collection[str]] = tuple(DIALECTS)
+    """The protocols in which it makes a difference."""
 
     @abstractmethod
     def inject(self, stage: Stage) -> None:

@@ -4,7 +4,7 @@ Rule: results travel as JSON records, one message per device, or as fragments of
 file of them. The first half of this palette strikes the message, the second half the file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -75,7 +75,10 @@ class LateResult(_Result):
 
 
 class ResultBeforeIdle(_Result):
-    """A result comes before the status ``idle`` that the program sends first."""
+    """A result comes before the status ``idle`` that the program sends first. Dialect semi-ate only, since in the
+    other one it always does."""
+
+    dialects: ClassVar[Collection[str]] = ("semi-ate",)
 
     def inject(self, stage: Stage) -> None:
         """Hold the idle of the chosen site until its result has passed."""

@@ -109,7 +109,8 @@ def _shutdown(facts: Facts) -> Iterator[Case]:
         if course.exit is None and at is None:
             continue
         last = course.exit or course.steps[-1].event
-        if _excused(facts, course, last) or last.fields.get("wanted"):
+        end = max(last, course.steps[-1].event, key=lambda event: event.seq) if course.steps else last
+        if _excused(facts, course, end) or last.fields.get("wanted"):
             continue
         if at is None:
             code = last.fields["exit_code"]

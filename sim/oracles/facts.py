@@ -147,7 +147,7 @@ class Facts:
     @cached_property
     def strikes(self) -> Sequence[Strike]:
         """What the scenario did to the cell, in order."""
-        return strikes(self.of_kind("fault", "effect"))
+        return strikes(self.of_kind("fault", "effect", "disconnect"))
 
     def fault_between(self, first_seq: int, last_seq: int, site: str) -> bool:
         """Whether the scenario interfered with ``site`` from event ``first_seq`` to ``last_seq``."""

@@ -164,8 +164,8 @@ def _difference(number: int, part: Part, written: list[Written], place: int) -> 
 
 
 def _part(result: PartResult) -> Part:
-    tests = result.outputs + len(result.tests)
-    return Part(result.site, result.part, result.hard_bin, result.soft_bin, result.part_flag & ~RETEST, tests)
+    flag = result.part_flag & ~RETEST
+    return Part(result.site, result.part, result.hard_bin, result.soft_bin, flag, result.test_records)
 
 
 def _words(part: Part) -> str:

@@ -4,12 +4,14 @@ Rules
 - A ``fault`` event says that a fault begins, with all its keys; each time it strikes later there is an ``effect``
   event with the same ``step``, and the ``topic`` when it strikes a message.
 - A fault that chooses messages or answers (it has ``nth``) concerns nobody before it strikes.
+- A connection that nobody tells of its end, and a program that its control knows nothing of, are what the scenario
+  made them until the broker gives their connection up.
 - A fault concerns the site that it names and the one in whose name it speaks (``as``); without any, the whole cell.
   A message that all sites hear concerns all of them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drycell.runtime.protocol.topics import site_of
 from drycell.sim.kernel import Event
@@ -31,6 +33,8 @@ CUTTING = frozenset({"broker_outage", "cut", "half_open", "take_over"})
 """Faults after which a program hears nothing until it has subscribed again."""
 STANDING = frozenset({"disk_full", "read_only_folder", "handler_jam", "slow_link", "tcc_gone"})
 """Faults that no reset removes: they last for their ``for`` seconds, or for good."""
+UNTIL_GIVEN_UP = frozenset({"half_open", "orphan"})
+"""Faults that last until the broker gives up the connection of the program in question."""
 HARMLESS = frozenset({"operator_resets"})
 """Faults that are no fault at all for a cell that works: the operator presses reset."""
 
@@ -56,10 +60,13 @@ class Strike:
 
 
 def strikes(events: Iterable[Event]) -> Sequence[Strike]:
-    """All that the scenario did, out of the ``fault`` and ``effect`` events of a journal, in order."""
+    """What the scenario did, by ``events`` of the kinds ``fault``, ``effect`` and ``disconnect``, in order."""
     begun: dict[object, Event] = {}
-    found = []
+    found: list[Strike] = []
     for event in events:
+        if event.kind == "disconnect":
+            found = [_given_up(strike, event) for strike in found]
+            continue
         name = str(event.fields.get("fault"))
         if name in HARMLESS or event.fields.get("missed"):
             continue
@@ -70,6 +77,13 @@ def strikes(events: Iterable[Event]) -> Sequence[Strike]:
         topic = str(event.fields.get("topic", "")) if event.kind == "effect" else ""
         found.append(Strike(event, name, _sites(event, origin), topic, _last_ns(event, name), armed_only))
     return found
+
+
+def _given_up(strike: Strike, disconnect: Event) -> Strike:
+    """``strike``, which may be over now."""
+    is_its = disconnect.actor.startswith("testapp.") and disconnect.actor.rpartition(".")[2] in strike.sites
+    over = strike.last_ns is None and strike.name in UNTIL_GIVEN_UP and is_its
+    return replace(strike, last_ns=disconnect.t_ns) if over else strike
 
 
 def _sites(event: Event, origin: Event) -> frozenset[str]:
@@ -88,4 +102,4 @@ def _last_ns(event: Event, name: str) -> int | None:
     lasts = event.fields.get("for")
     if event.kind == "fault" and isinstance(lasts, int | float) and "nth" not in event.fields:
         return event.t_ns + round(lasts * NS_PER_S)
-    return None if event.kind == "fault" and name in STANDING else event.t_ns
+    return None if event.kind == "fault" and name in STANDING | UNTIL_GIVEN_UP else event.t_ns

@@ -110,7 +110,7 @@ def _nothing_left(facts: Facts) -> Iterator[Case]:
             if event.fields.get("broker") == "stopped":
                 open_.clear()
         elif event.kind == "launch":
-            yield None if _late_orphan(facts, event, site) else _still_there(running.get(site), event, site)
+            yield None if _unknown_orphan(facts, event, site) else _still_there(running.get(site), event, site)
             running[site] = event
         elif event.kind == "exit":
             running.pop(site, None)
@@ -125,10 +125,11 @@ def _nothing_left(facts: Facts) -> Iterator[Case]:
     yield from _still_connected(facts, open_, start)
 
 
-def _late_orphan(facts: Facts, event: Event, site: str) -> bool:
-    """Whether the scenario may have parted this start from its control before it came about: nobody knows of it."""
+def _unknown_orphan(facts: Facts, event: Event, site: str) -> bool:
+    """Whether the scenario may have parted the program before this start from its control, and nobody can end it:
+    before it came about, or where masters tell programs nothing at a reset."""
     struck = {strike.name for strike in facts.strikes if strike.concerns(site) and strike.event.seq < event.seq}
-    return {"orphan", "slow_start"} <= struck
+    return "orphan" in struck and ("slow_start" in struck or facts.dialect.name == "specification")
 
 
 def _still_there(before: Event | None, event: Event, site: str) -> Case:

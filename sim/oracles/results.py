@@ -50,7 +50,8 @@ class RanTest(NamedTuple):
 class PartResult:
     """One ``testresult``. ``fault`` says in words what is wrong with the order of its records, "" for nothing.
 
-    The numbers of the PRR are -1 when it is missing or holds something else.
+    The numbers of the PRR are -1 when it is missing or holds something else. ``test_records``: how many PTR, MPR and
+    FTR there are, in whatever order.
     """
 
     event: Event
@@ -62,6 +63,7 @@ class PartResult:
     part_flag: int
     num_test: int
     tests: Sequence[RanTest]
+    test_records: int
 
     @property
     def has_part(self) -> bool:
@@ -88,7 +90,7 @@ def part_result(event: Event, site: str, content: Mapping[str, Any] | None) -> P
     """The result in ``content``; whatever is missing in it shows as ``fault`` and -1."""
     records = (content or {}).get("payload")
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        return PartResult(event, site, "it is no list of records", "", -1, -1, -1, -1, ())
+        return PartResult(event, site, "it is no list of records", "", -1, -1, -1, -1, (), 0)
     parts = [record for record in records if record.get("type") == "PRR"]
     prr = parts[0] if len(parts) == 1 else {}
     numbers = [_whole(prr.get(name)) for name in ("SOFT_BIN", "HARD_BIN", "PART_FLG", "NUM_TEST")]
@@ -97,7 +99,8 @@ def part_result(event: Event, site: str, content: Mapping[str, Any] | None) -> P
     tests, fault = _tests(records)
     soft, hard, flag, num_test = numbers
     wrong = fault or _strange(records, site)
-    return PartResult(event, site, wrong, str(prr.get("PART_ID")), soft, hard, flag, num_test, tests)
+    count = sum(record.get("type") in ("PTR", "MPR", "FTR") for record in records)
+    return PartResult(event, site, wrong, str(prr.get("PART_ID")), soft, hard, flag, num_test, tests, count)
 
 
 def _whole(value: object, *, least: int = 0, missing: int = -1) -> int:

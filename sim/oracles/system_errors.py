@@ -101,7 +101,12 @@ def _torn_down(facts: Facts, actuator: str, cause: Event, asked: Sequence[Event]
             f"the master asked actuator {actuator} for Teardown {len(asked)} times {why}", cause, tuple(asked)
         )
     if cause.fields["to"] == "parking":
-        there = (c for c in facts.once(courses) if c.launch.seq < asked[0].seq)
+        orphans = [strike for strike in facts.strikes if strike.name == "orphan"]
+        there = (
+            course
+            for course in facts.once(courses)
+            if course.launch.seq < asked[0].seq and not any(orphan.concerns(course.site) for orphan in orphans)
+        )
         alive = next((c for c in there if c.exit is None or c.exit.seq > asked[0].seq), None)
         if alive is not None:
             text = f"the master tore actuator {actuator} down while {alive.who} still ran,"

@@ -2,8 +2,8 @@
 
 Rules
 - A touchdown begins with the handler's ``contact`` and ends before the next one.
-- A result that the scenario delayed or copied disturbs the touchdown in which it arrives, and so does a next that the
-  operator sends by hand.
+- A result that the scenario delayed or copied disturbs the touchdown in which it arrives. So does a next that the
+  operator sends by hand, and what comes of it later.
 - Meter questions belong to the site in their channel list, ``(@SITE)``.
 """
 
@@ -150,6 +150,7 @@ def tell(facts: "Facts") -> Story:
             now.triggers.setdefault(event.actor.removeprefix("sequencer"), []).append(event)
         elif kind == "operator" and event.fields.get("command") == "next":
             now.disturbed_sites.add("")
+            displaced |= now.parts.keys()
         elif event.seq in strikes and not strikes[event.seq].armed_only:
             now.disturb(strikes[event.seq].sites, strikes[event.seq].name)
         elif kind == "state":

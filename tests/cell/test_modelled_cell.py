@@ -298,3 +298,8 @@ def test_test_time_is_simulated_time_and_a_cost_per_test_can_be_added(fly):
         for cost in (0, 10)
     ]
     assert times == [{150}, {220}]
+
+
+def test_a_fault_that_makes_no_difference_in_the_dialect_is_refused(fly):
+    with pytest.raises(DrycellError, match="result_before_idle makes no difference in dialect specification"):
+        fly(cell={"dialect": "specification"}, timeline=[{"at": 0, "do": {"result_before_idle": 0}}])

@@ -1,5 +1,7 @@
 """What a fault concerns and how long it lasts follows from its events in the journal."""
 
+import pytest
+
 from drycell.sim.kernel import Event
 from drycell.sim.oracles import Facts
 from drycell.sim.oracles.interference import strikes
@@ -74,3 +76,12 @@ def test_the_text_says_why_no_reset_counts():
     assert why(fault(1, "disk_full")) == "the scenario's disk_full never ended"
     assert why(fault(1, "segfault", site=0)) == "nobody pressed reset after the scenario's segfault"
     assert why() == "nobody pressed reset after the soft error"
+
+
+@pytest.mark.parametrize("name", ["half_open", "orphan"])
+def test_a_cable_is_pulled_and_a_program_an_orphan_until_the_broker_gives_the_connection_up(name):
+    begun = fault(1, name, site=0)
+    of_another = (2, "testapp.demo.1", "disconnect", {"cause": "closed"})
+    its_own = (3, "testapp.demo.0", "disconnect", {"cause": "takeover"})
+    assert strikes(journal(begun, of_another))[0].last_ns is None
+    assert strikes(journal(begun, of_another, its_own))[0].last_ns == 3 * S

@@ -598,7 +598,7 @@ def _new_file_on_reload(opened: Method) -> Method:
     """A lot that is loaded again begins a new file."""
 
     def changed(self: StdfFile, job: Any) -> None:
-        self._lot = ""
+        self._lots = {}
         opened(self, job)
 
     return changed
@@ -618,8 +618,9 @@ def _skips_result_after_wafer(result: Method) -> Method:
     """The first result on a further wafer is lost."""
 
     def changed(self: StdfFile, site: str, records: list[Json]) -> None:
-        last, self._wafer_before = getattr(self, "_wafer_before", None), self._wafer
-        if last is not None and last != self._wafer:
+        wafer = self._writer and self._writer.wafer
+        last, self._wafer_before = getattr(self, "_wafer_before", None), wafer
+        if last is not None and last != wafer:
             return
         result(self, site, records)
 
