@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import drycell
-from drycell.sim import oracles
+from drycell.sim import garbage, oracles
 from drycell.sim.cell.cell import Cell, RealProgram
 from drycell.sim.cell.jobs import Job
 from drycell.sim.cell.possible import refuse_debugging, refuse_impossible
@@ -197,7 +197,9 @@ def judge(
     deterministic: bool,
 ) -> RunResult:
     """The result of the journal in ``run_dir``; reads nothing but that."""
-    events = list(journals.read(run_dir / JOURNAL))
+    with garbage.kept():
+        events = list(journals.read(run_dir / JOURNAL))
+        counts = tally(events)
     cell = scenario.cell
     timeouts_s = {str(name): seconds for name, seconds in cell.timeouts.items()}
     facts = oracles.Facts(
@@ -205,7 +207,6 @@ def judge(
         dialect=cell.protocol, actuators=tuple(cell.peripherals),
     )  # fmt: skip
     answers = oracles.judge(facts, scenario.expect)
-    counts = tally(events)
     return RunResult(
         verdict=overall(answers),
         oracles=answers,

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from drycell.runtime.protocol.topics import site_of
@@ -132,15 +133,20 @@ class Tally:
         self.problems.append(str(fields.get("text", "")))
 
     def _message(self, _actor: str, fields: Mapping[str, Any]) -> None:
-        topic = str(fields.get("topic", ""))
-        if "/TestApp/stdf/site" in topic:
-            self._fragments.setdefault(site_of(topic), []).append(str(fields.get("payload", "")))
-        elif "/TestApp/testresult/site" in topic:
-            self._report(site_of(topic), _last_part_record(str(fields.get("payload", ""))))
+        told = _told_by(str(fields.get("topic", "")))
+        if told is None:
+            return
+        site, in_fragments = told
+        if in_fragments:
+            self._fragments.setdefault(site, []).append(str(fields.get("payload", "")))
+        else:
+            self._report(site, _last_part_record(str(fields.get("payload", ""))))
 
     def _read_fragments(self, site: str) -> None:
         """What the fragments of ``site`` since its last device say."""
-        pieces = self._fragments.pop(site, [])
+        pieces = self._fragments.pop(site, None)
+        if pieces is None:
+            return
         try:
             records = records_of([piece.encode() for piece in pieces])
         except ValueError:
@@ -178,9 +184,18 @@ def tally(events: Iterable[Event]) -> Tally:
     return counts
 
 
+@lru_cache(maxsize=4096)
+def _told_by(topic: str) -> tuple[str, bool] | None:
+    """Whose result is told on ``topic``, and whether in fragments of STDF; None when none is."""
+    in_fragments = "/TestApp/stdf/site" in topic
+    return (site_of(topic), in_fragments) if in_fragments or "/TestApp/testresult/site" in topic else None
+
+
 def _last_part_record(payload: str) -> dict[str, Any]:
     """The last PRR in the text of a result message, without decoding the rest; {} when there is none."""
-    start = max((match.start() for match in _PRR.finditer(payload)), default=-1)
+    start = payload.rfind("{")
+    while start >= 0 and not _PRR.match(payload, start):
+        start = payload.rfind("{", 0, start)
     if start < 0:
         return {}
     try:

@@ -127,7 +127,8 @@ def event_of(line: bytes) -> Event:
     """The event of one line. Raises ValueError when it is none."""
     try:
         data = orjson.loads(line)
-        return Event(data.pop("seq"), data.pop("t_ns"), data.pop("actor"), data.pop("kind"), data)
+        take = data.pop
+        return Event(take("seq"), take("t_ns"), take("actor"), take("kind"), data)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an event of a journal ({error})") from None
 

@@ -1,8 +1,8 @@
 """Oracles: pure functions from a journal to a verdict. Never look into a live cell."""
 
-import gc
 from collections.abc import Collection, Iterator
 
+from drycell.sim import garbage
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.errors import DrycellError
 from drycell.sim.oracles.access import ACCESS_ORACLES
@@ -54,17 +54,12 @@ def check_names(names: Collection[str]) -> None:
 
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
     """The results on ``facts`` of all ambient oracles and of those in ``required``, which count when unknown."""
-    collecting = gc.isenabled()
-    gc.disable()  # facts are a great many small values without cycles, all of them kept to the end
-    try:
+    with garbage.kept():
         return tuple(
             oracle.judge(facts, required=oracle.name in required)
             for oracle in (*ORACLES.values(), *_sentences(required))
             if (oracle.ambient and oracle.applies_to(facts)) or oracle.name in required
         )
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _sentences(required: Collection[str]) -> Iterator[Oracle]:

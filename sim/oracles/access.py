@@ -4,6 +4,8 @@ The programs of a Semi-ATE cell cannot use credentials, so a client id is only a
 by the roles that :mod:`drycell.sim.broker.access` derives from the cell.
 """
 
+from functools import lru_cache
+
 from drycell.sim.broker.access import AccessRules, cell_roles
 from drycell.sim.oracles.base import Answer, Oracle, at
 from drycell.sim.oracles.facts import Facts
@@ -11,25 +13,31 @@ from drycell.sim.oracles.facts import Facts
 
 def _kept_to_topics(facts: Facts) -> Answer:
     sites = sorted({entry["site"] for event in facts.of_kind("contact") for entry in event.fields["sites"]})
-    rules = AccessRules(cell_roles(facts.device_id, sites, facts.handler_id), enforce=False)
+    rules = _rules(facts.device_id, tuple(sites), facts.handler_id)
     clients = {event.actor for event in facts.of_kind("connect") if rules.role_of(event.actor)}
     breaches: dict[tuple[str, str, str], str | None] = {}
     count = 0
     for event in facts.of_kind("message", "subscribe"):
-        if event.actor not in clients:
+        actor, kind, fields = event.actor, event.kind, event.fields
+        if actor not in clients:
             continue
         count += 1
-        topic = facts.topics.canonical(event.fields.get("topic") or event.fields["topic_filter"])
-        key = (event.kind, event.actor, topic)
+        said = fields.get("topic") or fields["topic_filter"]
+        key = kind, actor, said
         if key not in breaches:
-            breach = rules.breach_publish if event.kind == "message" else rules.breach_subscribe
-            breaches[key] = breach(event.actor, topic)
+            breach = rules.breach_publish if kind == "message" else rules.breach_subscribe
+            breaches[key] = breach(actor, facts.topics.canonical(said))
         reason = breaches[key]
-        if reason is not None and not facts.tampered(event.actor.rpartition(".")[2], event.seq):
+        if reason is not None and not facts.tampered(actor.rpartition(".")[2], event.seq):
             return Answer("violated", f"{reason}, and did {at(event)}", (event.seq,))
     if not count:
         return Answer("unknown", "no program of the cell connected as a client")
     return Answer("holds", f"{count} messages and subscriptions of programs stay within their own topics")
+
+
+@lru_cache(maxsize=64)
+def _rules(device_id: str, sites: tuple[str, ...], handler_id: str) -> AccessRules:
+    return AccessRules(cell_roles(device_id, sites, handler_id), enforce=False)
 
 
 ACCESS_ORACLES = (

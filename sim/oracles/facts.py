@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,6 +61,7 @@ class Heard:
 
 _Where = tuple[str, str, str, str]
 _UNREAD = object()
+_SEQ, _HEARD_SEQ = attrgetter("seq"), attrgetter("event.seq")
 _BY_HAND = {"drive": "Peripheral/request", "driven": "Peripheral/response"}
 """What a master does at a peripheral of its own, and the place of the message that it stands for."""
 
@@ -104,7 +107,11 @@ class Facts:
 
     def timeout_s(self, name: str) -> float:
         """The timeout ``name`` of this run, in seconds."""
-        return self.timeouts_s.get(name, self.dialect.timeouts_s[name])
+        return self._all_timeouts_s[name]
+
+    @cached_property
+    def _all_timeouts_s(self) -> Mapping[str, float]:
+        return {**self.dialect.timeouts_s, **self.timeouts_s}
 
     # events --------------------------------------------------------------------------------------------------------
 
@@ -119,7 +126,7 @@ class Facts:
         """Events of these kinds, in order."""
         if len(kinds) == 1:
             return iter(self._by_kind.get(kinds[0], ()))
-        return iter(sorted((e for kind in kinds for e in self._by_kind.get(kind, ())), key=lambda e: e.seq))
+        return iter(sorted(chain.from_iterable(self._by_kind.get(kind, ()) for kind in kinds), key=_SEQ))
 
     @property
     def end_seq(self) -> int:
@@ -205,14 +212,14 @@ class Facts:
         for kind, place in _BY_HAND.items():
             by_hand = [Heard(e, ("", place, "", e.fields["peripheral"]), {}) for e in self._by_kind.get(kind, ())]
             if by_hand:
-                found[place] = sorted([*found.get(place, ()), *by_hand], key=lambda heard: heard.event.seq)
+                found[place] = sorted([*found.get(place, ()), *by_hand], key=_HEARD_SEQ)
         return found
 
     def heard(self, *places: str) -> Sequence[Heard]:
         """Messages at these places, in order."""
         if len(places) == 1:
             return self._by_place.get(places[0], ())
-        return sorted((h for place in places for h in self._by_place.get(place, ())), key=lambda h: h.event.seq)
+        return sorted(chain.from_iterable(self._by_place.get(place, ()) for place in places), key=_HEARD_SEQ)
 
     def program(self, kind: str) -> Sequence[Heard]:
         """Messages of the test programs on their ``kind`` topics."""

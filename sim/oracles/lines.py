@@ -10,9 +10,11 @@ Rules
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations, islice
+from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +65,9 @@ class Line:
 
     def off(self, value: float, true: Truth, site: str) -> float:
         """How far ``value`` is from the line at ``true``, in multiples of the tolerance."""
-        return abs(value - self.at(true, site)) / self.tolerance(true)
+        x = true[self.name]  # at() and tolerance() in one go: this is asked for every value of a lot
+        rest = abs(value - (self.slope * x + self.offsets[site]))
+        return rest / (self.rest * (1.0 + abs(x - self.middle) / self.width))
 
     def blur(self, true: Truth) -> float:
         """The tolerance as a share of how much the values differ."""
@@ -93,8 +97,11 @@ def _lot(devices: Sequence[Device]) -> "_Lot | None":
     sites = {site: there for site, there in members.items() if len(there) >= LEAST_PER_SITE}
     if sum(map(len, sites.values())) < SUPPORT + 1 + len(sites):
         return None
-    names = sorted(set.intersection(*(set(devices[place][1]) for there in sites.values() for place in there)))
-    return _Lot(sites, names, [[true[name] for _, true in devices] for name in names]) if names else None
+    trues = [devices[place][1] for there in sites.values() for place in there]
+    names = sorted(set(trues[0]).intersection(*trues))
+    if not names:
+        return None
+    return _Lot(sites, names, [[true.get(name, np.nan) for _, true in devices] for name in names])
 
 
 class _Lot:
@@ -105,16 +112,12 @@ class _Lot:
 
     def __init__(self, sites: Mapping[str, Sequence[int]], names: Sequence[str], true: Sequence[Sequence[float]]):
         self.sites, self.names = list(sites), names
-        self.counts = np.array([len(there) for there in sites.values()])
-        most = self.counts.max()
-        self._places = np.full((len(sites), most), -1)
-        pairs = []
-        for row, there in enumerate(sites.values()):
-            self._places[row, : len(there)] = there
-            pairs += [
-                (row * most + a, row * most + b) for a, b in islice(combinations(range(len(there)), 2), MOST_PAIRS)
-            ]
-        self.left, self.right = np.array(pairs).T
+        counts = tuple(map(len, sites.values()))
+        self.counts = np.array(counts)
+        self._places = np.full((len(sites), max(counts)), -1)
+        for row, there in zip(self._places, sites.values(), strict=True):
+            row[: len(there)] = there
+        self.left, self.right = _pairs(counts)
         self.true = self.placed(true)
         flat = self.true.reshape(len(names), -1)
         self.middle = _median(flat)
@@ -131,7 +134,7 @@ class _Lot:
         found: Numbers = flat[:, self.left] - flat[:, self.right]
         return found
 
-    def lines(self, values: Numbers) -> Iterator[Line | None]:
+    def lines(self, values: Numbers) -> list[Line | None]:
         """The line of each of ``values``, which has its outputs on the first axis."""
         centre = _median(values)
         spread = _median(_median(abs(values - centre[..., None])))
@@ -141,27 +144,25 @@ class _Lot:
         offsets = _median(rests)
         rests = abs(rests - offsets[..., None])
         on_line = rests <= FITS * spread[:, None, None, None]
-        rest = _median(np.where(on_line, rests, np.nan).reshape(*slope.shape, -1))
         found = on_line.sum(axis=-1)
         fitting = (found.sum(axis=-1) >= SHARE * self.counts.sum()) & (self.width > ROUNDING * abs(self.middle))
         fitting &= (spread > least)[:, None]
-        kept = found >= SHARE * self.counts
-
-        def line(output: int, name: int) -> Line:
-            on = zip(self.sites, offsets[output, name].tolist(), kept[output, name], strict=True)
-            return Line(
-                self.names[name],
-                float(slope[output, name]),
-                {site: offset for site, offset, there in on if there},
-                float(max(rest[output, name], least[output])),
-                float(spread[output]),
-                float(self.middle[name]),
-                float(self.width[name]),
-            )
-
-        for output, names in enumerate(fitting):
-            good = (name for name in names.nonzero()[0].tolist() if self._supports(name, on_line[output, name]))
-            yield min((line(output, name) for name in good), key=lambda line: line.rest, default=None)
+        lines: list[list[Line]] = [[] for _ in values]
+        for output, name in zip(*(axis.tolist() for axis in fitting.nonzero()), strict=True):
+            there, kept = on_line[output, name], found[output, name] >= SHARE * self.counts
+            if self._supports(name, there):
+                on = zip(self.sites, offsets[output, name].tolist(), kept.tolist(), strict=True)
+                line = Line(
+                    self.names[name],
+                    float(slope[output, name]),
+                    {site: offset for site, offset, keeps in on if keeps},
+                    float(max(median(rests[output, name][there].tolist()), least[output])),
+                    float(spread[output]),
+                    float(self.middle[name]),
+                    float(self.width[name]),
+                )
+                lines[output].append(line)
+        return [min(found, key=lambda line: line.rest, default=None) for found in lines]
 
     def _supports(self, name: int, on_line: npt.NDArray[np.bool_]) -> bool:
         """Whether enough different devices lie on a line beyond those that any line goes through."""
@@ -169,10 +170,25 @@ class _Lot:
         return different - 1 - len(self.sites) >= SUPPORT
 
 
+@lru_cache(maxsize=16)
+def _pairs(counts: tuple[int, ...]) -> npt.NDArray[np.intp]:
+    """The pairs of devices of the same site, where sites have so many: the places of their first, of their second."""
+    most = max(counts)
+    pairs = [
+        (site * most + first, site * most + second)
+        for site, count in enumerate(counts)
+        for first, second in islice(combinations(range(count), 2), MOST_PAIRS)
+    ]
+    return np.array(pairs).T
+
+
 def _median(numbers: Numbers) -> Numbers:
     """The medians along the last axis."""
-    ordered = np.sort(numbers, axis=-1).reshape(-1, numbers.shape[-1])  # NaN last
-    count = (ordered == ordered).sum(axis=-1)
-    rows = np.arange(len(ordered))
-    middle: Numbers = (ordered[rows, (count - 1) // 2] + ordered[rows, count // 2]) / 2
-    return middle.reshape(numbers.shape[:-1])
+    ordered, count = np.sort(numbers, axis=-1), numbers.shape[-1]  # NaN last
+    middle: Numbers = (ordered[..., (count - 1) // 2] + ordered[..., count // 2]) / 2
+    short = np.isnan(ordered[..., -1]).nonzero()
+    if short[0].size:
+        rows = ordered[short]
+        counts, every = (rows == rows).sum(axis=-1), np.arange(len(rows))
+        middle[short] = (rows[every, (counts - 1) // 2] + rows[every, counts // 2]) / 2
+    return middle

@@ -50,8 +50,9 @@ class RanTest(NamedTuple):
 class PartResult:
     """One ``testresult``. ``fault`` says in words what is wrong with the order of its records, "" for nothing.
 
-    The numbers of the PRR are -1 when it is missing or holds something else. ``test_records``: how many PTR, MPR and
-    FTR there are, in whatever order.
+    The numbers of the PRR are -1 when it is missing or holds something else. ``failing`` is the index of the first
+    failing test; ``outputs``: how many PTR and MPR the tests hold; ``test_records``: how many PTR, MPR and FTR there
+    are, in whatever order.
     """
 
     event: Event
@@ -63,6 +64,8 @@ class PartResult:
     part_flag: int
     num_test: int
     tests: Sequence[RanTest]
+    failing: int | None
+    outputs: int
     test_records: int
 
     @property
@@ -75,39 +78,34 @@ class PartResult:
         """What PART_FLG says."""
         return self.part_flag & PART_FAILED == 0
 
-    @property
-    def failing(self) -> int | None:
-        """Index of the first failing test."""
-        return next((index for index, test in enumerate(self.tests) if test.failed), None)
-
-    @property
-    def outputs(self) -> int:
-        """How many PTR and MPR it holds."""
-        return sum(len(test.outputs) for test in self.tests)
-
 
 def part_result(event: Event, site: str, content: Mapping[str, Any] | None) -> PartResult:
     """The result in ``content``; whatever is missing in it shows as ``fault`` and -1."""
     records = (content or {}).get("payload")
-    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        return PartResult(event, site, "it is no list of records", "", -1, -1, -1, -1, (), 0)
-    parts = [record for record in records if record.get("type") == "PRR"]
-    prr = parts[0] if len(parts) == 1 else {}
+    if not isinstance(records, list) or not {type(record) for record in records} <= {dict}:
+        return PartResult(event, site, "it is no list of records", "", -1, -1, -1, -1, (), None, 0, 0)
+    kinds = [record.get("type") for record in records]
+    prr = records[kinds.index("PRR")] if kinds.count("PRR") == 1 else {}
     numbers = [_whole(prr.get(name)) for name in ("SOFT_BIN", "HARD_BIN", "PART_FLG", "NUM_TEST")]
     if -1 in numbers[:3]:
         numbers = [-1] * 4
-    tests, fault = _tests(records)
+    tests, fault = _tests(kinds, records)
     soft, hard, flag, num_test = numbers
+    failing = next((index for index, test in enumerate(tests) if test.failed), None)
+    outputs = sum([len(test.outputs) for test in tests])
     wrong = fault or _strange(records, site)
-    count = sum(record.get("type") in ("PTR", "MPR", "FTR") for record in records)
-    return PartResult(event, site, wrong, str(prr.get("PART_ID")), soft, hard, flag, num_test, tests, count)
+    part = str(prr.get("PART_ID"))
+    count = sum(map(kinds.count, ("PTR", "MPR", "FTR")))
+    return PartResult(event, site, wrong, part, soft, hard, flag, num_test, tests, failing, outputs, count)
 
 
-def _whole(value: object, *, least: int = 0, missing: int = -1) -> int:
+def _whole(value: object, least: int = 0, missing: int = -1) -> int:
     return value if isinstance(value, int) and value >= least else missing
 
 
 def _number(value: object) -> float | None:
+    if value.__class__ is float:
+        return value
     try:
         return float(value) if isinstance(value, int | float) else None
     except OverflowError:
@@ -122,15 +120,14 @@ def _strange(records: Sequence[Mapping[str, Any]], site: str) -> str:
     return ""
 
 
-def _tests(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[RanTest], str]:
+def _tests(kinds: Sequence[object], records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[RanTest], str]:
     """The tests, and what is wrong with the order: PIR, then outputs and FTR per test, then PRR."""
     tests: list[RanTest] = []
     outputs: list[Output] = []
-    fault = "" if records and records[0].get("type") == "PIR" else "it does not begin with a PIR"
-    for place, record in enumerate(records):
-        kind = record.get("type")
-        if kind in ("PTR", "MPR"):
-            outputs.append(_output(record))
+    fault = "" if kinds[:1] == ["PIR"] else "it does not begin with a PIR"
+    for place, (kind, record) in enumerate(zip(kinds, records, strict=True)):
+        if kind == "PTR" or kind == "MPR":
+            outputs.append(_output(record, several=kind == "MPR"))
         elif kind == "FTR":
             tests.append(RanTest(_whole(record.get("TEST_NUM")), _whole(record.get("TEST_FLG")), tuple(outputs)))
             outputs = []
@@ -142,7 +139,7 @@ def _tests(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[RanTest], str
             fault = fault or f"a {kind} is among its records"
     if outputs:
         fault = fault or f"output {outputs[0].name} has no FTR"
-    if not records or records[-1].get("type") != "PRR":
+    if kinds[-1:] != ["PRR"]:
         fault = fault or "it does not end with a PRR"
     numbers = [test.number for test in tests]
     if len(set(numbers)) != len(numbers):
@@ -150,21 +147,21 @@ def _tests(records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[RanTest], str
     return tests, fault
 
 
-def _output(record: Mapping[str, Any]) -> Output:
-    several = record.get("type") == "MPR"
-    many = record.get("RTN_RSLT")
-    values = (many if isinstance(many, list) else ()) if several else (record.get("RESULT"),)
-    numbers = tuple(number for value in values if (number := _number(value)) is not None)
-    low, high = _number(record.get("LO_LIMIT")), _number(record.get("HI_LIMIT"))
+def _output(record: Mapping[str, Any], *, several: bool) -> Output:
+    get = record.get
+    many = get("RTN_RSLT") if several else [get("RESULT")]
+    values = many if isinstance(many, list) else ()
+    numbers = tuple([number for value in values if (number := _number(value)) is not None])
+    low, high = _number(get("LO_LIMIT")), _number(get("HI_LIMIT"))
     lowest = -math.inf if low is None else low
     highest = math.inf if high is None else high
     return Output(
-        str(record.get("TEST_TXT")),
-        _whole(record.get("TEST_NUM")),
-        _whole(record.get("TEST_FLG")),
+        str(get("TEST_TXT")),
+        _whole(get("TEST_NUM")),
+        _whole(get("TEST_FLG")),
         numbers,
         low,
         high,
-        max(-128, min(127, _whole(record.get("RES_SCAL"), least=-128, missing=0))),
-        all(lowest <= number <= highest for number in numbers),
+        min(127, _whole(get("RES_SCAL"), -128, 0)),
+        not [number for number in numbers if not lowest <= number <= highest],
     )

@@ -11,11 +11,13 @@ import struct
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from drycell.runtime.stdf import BIG, LITTLE, TYPES, Gap, StdfError, read_tolerant
-from drycell.runtime.stdf.decode import decoder
+from drycell.runtime.stdf import BIG, LITTLE, Gap, StdfError, read_tolerant
+from drycell.runtime.stdf.decode import Decode, decoder
+from drycell.runtime.stdf.encode import Order
 from drycell.runtime.stdf.records import BY_CODE
 
 RETEST = 0x03
@@ -126,7 +128,7 @@ def _read(source: Path | bytes) -> StdfFacts:
 
 _TESTS = frozenset({"PTR", "MPR", "FTR"})
 _COUNTED = frozenset({"MIR", "MRR", "PIR", "PRR", "TSR", "PCR", "HBR", "SBR"})
-_SITE_PLACE = 5
+_HEADER_SIZE, _SITE_PLACE = 4, 5
 _ORDERS = {b"\x02\x00\x00\x0a": LITTLE, b"\x00\x02\x00\x0a": BIG}
 
 
@@ -141,28 +143,37 @@ def _walked(source: Path | bytes) -> StdfFacts | None:
             return _walk(data)
 
 
+@cache
+def _kinds(order: Order) -> Mapping[int, tuple[str, Decode | None]]:
+    """Record code -> name, and the decoder of those that count."""
+    return {
+        code: (rtype.name, decoder(rtype, order) if rtype.name in _COUNTED else None)
+        for code, rtype in BY_CODE.items()
+    }
+
+
 def _walk(data: bytes | mmap.mmap) -> StdfFacts | None:
     order = _ORDERS.get(data[:4])
     if order is None or len(data) < 6 or data[5] != 4:
         return None
-    header = struct.Struct(order + "HBB")
-    kinds = {code: rtype.name for code, rtype in BY_CODE.items()}
-    facts, place, size = StdfFacts(), 0, len(data)
-    while place + header.size <= size:
-        length, typ, sub = header.unpack_from(data, place)
-        body, place = place + header.size, place + header.size + length
-        kind = kinds.get(typ << 8 | sub)
-        if kind is None or place > size:
+    header, kinds = struct.Struct(order + "HBB").unpack_from, _kinds(order)
+    facts, place, last = StdfFacts(), 0, len(data) - _HEADER_SIZE
+    while place <= last:
+        length, typ, sub = header(data, place)
+        body = place + _HEADER_SIZE
+        place = body + length
+        kind, decode = kinds.get(typ << 8 | sub, ("", None))
+        if not kind or place > len(data):
             return None
         if kind in _TESTS:
             if length <= _SITE_PLACE:
                 return None
             facts.test(kind, data[body + _SITE_PLACE])
-        elif kind in _COUNTED:
+        elif decode is not None:
             try:
-                facts.take(kind, decoder(TYPES[kind], order)(data[body:place], 0, length))
+                facts.take(kind, decode(data[body:place], 0, length))
             except (StdfError, KeyError):
                 return None
         elif len(facts.first) < 2:
             facts.take(kind, {})
-    return facts if place == size else None
+    return facts if place == len(data) else None

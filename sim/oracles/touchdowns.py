@@ -29,7 +29,7 @@ class Touchdown:
 
     ``asked``: the ``next`` that the master sent; ``testing``: the first ``testing`` of each site; ``answers``: what
     the master answered to the handler; ``failed``: the master's first soft error; ``given_up``: the handler's first
-    error; ``last_seq``: the last event that belongs.
+    error.
     """
 
     event: Event
@@ -44,7 +44,6 @@ class Touchdown:
     sorted: list[Event] = field(default_factory=list)
     failed: Event | None = None
     given_up: Event | None = None
-    last_seq: int = 0
     disturbed_sites: set[str] = field(default_factory=set)
     meddled_sites: set[str] = field(default_factory=set)
 
@@ -123,36 +122,34 @@ def tell(facts: "Facts") -> Story:
     carries = f"/{facts.dialect.stdf.kind}/"
     now: Touchdown | None = None
     for event in facts.events:
-        kind = event.kind
+        seq, _, actor, kind, fields = event
         if kind == "contact":
-            parts = {entry["site"]: entry["part"] for entry in event.fields["sites"]}
-            now = Touchdown(event, str(event.fields["lot"]), parts, last_seq=event.seq)
+            parts = {entry["site"]: entry["part"] for entry in fields["sites"]}
+            now = Touchdown(event, str(fields["lot"]), parts)
             story.touchdowns.append(now)
             continue
-        if event.seq in strikes and carries in strikes[event.seq].topic:
-            displaced |= strikes[event.seq].sites
+        if seq in strikes and carries in strikes[seq].topic:
+            displaced |= strikes[seq].sites
         if now is None:
-            if event.seq in results:
-                story.strays.append(results[event.seq])
-            continue
-        now.last_seq = event.seq
-        if kind == "message":
-            if event.seq in results:
-                _result(now, results[event.seq], displaced)
-            elif event.seq in heard:
-                _message(now, heard[event.seq])
+            if seq in results:
+                story.strays.append(results[seq])
+        elif kind == "message":
+            if seq in results:
+                _result(now, results[seq], displaced)
+            elif seq in heard:
+                _message(now, heard[seq])
         elif kind == "ask":
-            site = event.fields.get("site", question(str(event.fields.get("line")))[0])
+            site = fields.get("site", question(str(fields.get("line")))[0])
             now.asks.setdefault(site, []).append(event)
         elif kind == "sorted":
             now.sorted.append(event)
         elif kind == "trigger":
-            now.triggers.setdefault(event.actor.removeprefix("sequencer"), []).append(event)
-        elif kind == "operator" and event.fields.get("command") == "next":
+            now.triggers.setdefault(actor.removeprefix("sequencer"), []).append(event)
+        elif kind == "operator" and fields.get("command") == "next":
             now.disturbed_sites.add("")
             displaced |= now.parts.keys()
-        elif event.seq in strikes and not strikes[event.seq].armed_only:
-            now.disturb(strikes[event.seq].sites, strikes[event.seq].name)
+        elif seq in strikes and not strikes[seq].armed_only:
+            now.disturb(strikes[seq].sites, strikes[seq].name)
         elif kind == "state":
             _state(now, event)
     return story

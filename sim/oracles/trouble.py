@@ -5,7 +5,7 @@ else that of the table; :data:`SLACK_S` more is granted to cells that run in rea
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from drycell.runtime.protocol.table import Table
 from drycell.sim.kernel import Event
@@ -24,8 +24,7 @@ ALERT = (*LOADED, "unloading")
 """What the master announces while a crash matters."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A role in one state. ``begin`` and ``end``: the events that entered and left it, None at the ends of the run.
 
     ``cut``: it did not end by the table; the role died and began anew.

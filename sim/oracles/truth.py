@@ -14,6 +14,7 @@ Rules
 - Values are compared within stretches without a change of the programs' inputs; retests count once.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,13 +41,10 @@ Place = tuple[str, int, int]
 class _Device:
     """One device: its result, its true values, and whose its values may be by mistake (words -> truth and event)."""
 
+    site: str
     result: PartResult
     true: Truth
     others: Mapping[str, tuple[Truth, Event]]
-
-    @property
-    def site(self) -> str:
-        return self.result.site
 
 
 class _Measured(NamedTuple):
@@ -77,25 +75,26 @@ def _measured(facts: Facts) -> Mapping[Place, Sequence[_Measured]]:
     last: dict[str, tuple[Truth, Event]] = {}
     seen: set[tuple[str, str]] = set()
     for touchdown, result in facts.story.judged:
-        truths = _truths(touchdown.event)
-        true = truths.get(result.site)
+        site, truths = result.site, _truths(touchdown.event)
+        true = truths.get(site)
         if true is None:
             continue
         others = {
-            f"the device on site {site}": (theirs, touchdown.event)
-            for site, theirs in truths.items()
-            if site != result.site
+            f"the device on site {other}": (theirs, touchdown.event)
+            for other, theirs in truths.items()
+            if other != site
         }
-        if result.site in last:
-            others[_BEFORE] = last[result.site]
-        last[result.site] = true, result.event
+        if site in last:
+            others[_BEFORE] = last[site]
+        last[site] = true, result.event
         if (touchdown.lot, result.part) in seen:
             continue
         seen.add((touchdown.lot, result.part))
-        device, state = _Device(result, true, others), sum(seq < result.event.seq for seq in changes)
-        for output in (output for test in result.tests if not test.flag & ENDED for output in test.outputs):
-            for place, value in enumerate(output.values if not output.flag & INVALID else ()):
-                found[output.name, place, state].append(_Measured(device, output, value))
+        device, state = _Device(site, result, true, others), bisect_left(changes, result.event.seq)
+        for test in result.tests:
+            for output in test.outputs if not test.flag & ENDED else ():
+                for place, value in enumerate(output.values if not output.flag & INVALID else ()):
+                    found[output.name, place, state].append(_Measured(device, output, value))
     return found
 
 
@@ -114,7 +113,7 @@ def _lines(
     """The line that each output follows by ``truth`` of its devices."""
     together: dict[tuple[int, ...], list[Place]] = defaultdict(list)
     for place, all_ in measured.items():
-        together[tuple(one.device.result.event.seq for one in all_)].append(place)
+        together[tuple([id(one.device) for one in all_])].append(place)
     found: dict[Place, Line | None] = {}
     for places in together.values():
         devices = [(one.device.site, truth(one.device)) for one in measured[places[0]]]
@@ -140,12 +139,14 @@ def _follow_truth(facts: Facts) -> Iterator[Case]:
             yield from late.get(place, ())
             continue
         for one in measured[place]:
-            site = one.device.site
-            if site in line.offsets and line.off(one.value, one.device.true, site) > FAR:
+            device = one.device
+            if device.site not in line.offsets:
+                continue
+            if line.off(one.value, device.true, device.site) > FAR:
                 for whose, hit in _hits(one, line):
                     off[place, whose].append(hit)
-                    off[one.device.result.event.seq, whose].append(hit)
-            elif site in line.offsets:
+                    off[device.result.event.seq, whose].append(hit)
+            else:
                 yield None
     for group in off.values():
         hits = [hit for hit in group if hit is not None]

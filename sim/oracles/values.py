@@ -25,13 +25,15 @@ from drycell.sim.oracles.touchdowns import Touchdown, question
 
 Key = tuple[str, int, int]
 """A number told by a meter: the question without its site, its how-manieth time, the place in the answer."""
+Name = tuple[str, int]
+"""A number that a program reports: the output, and the place in it."""
 SHARE = 0.5
 AMBIGUOUS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Reported:
-    """One result with what was told for it and what it reports: output and place -> number as text.
+    """One result with what was told for it and what it reports, the numbers as text.
 
     ``ended``: the same for tests that an exception ended.
     """
@@ -39,8 +41,8 @@ class _Reported:
     touchdown: Touchdown
     result: PartResult
     told: Mapping[Key, str]
-    values: Mapping[tuple[str, int], str]
-    ended: Mapping[tuple[str, int], str]
+    values: Mapping[Name, str]
+    ended: Mapping[Name, str]
 
 
 def _text(value: float) -> str:
@@ -61,17 +63,18 @@ def _told(asks: Sequence[Event]) -> dict[Key, str]:
     return found
 
 
-def _values(result: PartResult, *, ended: bool) -> dict[tuple[str, int], str]:
-    found = {}
+def _values(result: PartResult) -> tuple[dict[Name, str], dict[Name, str]]:
+    """What the tests report, and what those report that an exception ended."""
+    values: dict[Name, str] = {}
+    ended: dict[Name, str] = {}
     for test in result.tests:
-        if bool(test.flag & ENDED) != ended:
-            continue
+        found = ended if test.flag & ENDED else values
         for output in test.outputs:
             if output.flag & INVALID:
                 continue
             for place, value in enumerate(output.values):
                 found[output.name, place] = _text(value * 10.0**output.scale if output.scale else value)
-    return found
+    return values, ended
 
 
 def _reported(facts: Facts) -> list[_Reported]:
@@ -79,15 +82,14 @@ def _reported(facts: Facts) -> list[_Reported]:
     for touchdown, result in facts.story.reported:
         asks = [e for e in touchdown.asks.get(result.site, ()) if e.seq < result.event.seq]
         if asks:
-            values, after_exceptions = (_values(result, ended=ended) for ended in (False, True))
-            found.append(_Reported(touchdown, result, _told(asks), values, after_exceptions))
+            found.append(_Reported(touchdown, result, _told(asks), *_values(result)))
     return found
 
 
-def _learn(reported: Sequence[_Reported]) -> dict[tuple[str, int], list[Key]]:
-    """Output and place -> the questions it is a reading of."""
+def _learn(reported: Sequence[_Reported]) -> dict[Name, Key]:
+    """The outputs that are readings, and of what."""
     asked: Counter[Key] = Counter()
-    matches: dict[tuple[str, int], Counter[Key]] = defaultdict(Counter)
+    matches: dict[Name, dict[Key, int]] = defaultdict(dict)
     for one in reported:
         by_number: dict[str, list[Key]] = defaultdict(list)
         for key, number in one.told.items():
@@ -95,13 +97,14 @@ def _learn(reported: Sequence[_Reported]) -> dict[tuple[str, int], list[Key]]:
         asked.update(one.told.keys())
         for name, value in one.values.items():
             keys = by_number.get(value, ())
-            if 0 < len(keys) <= AMBIGUOUS:
-                matches[name].update(keys)
-    readings: dict[tuple[str, int], list[Key]] = {}
+            if len(keys) <= AMBIGUOUS:
+                for key in keys:
+                    matches[name][key] = matches[name].get(key, 0) + 1
+    readings: dict[Name, Key] = {}
     for name, counts in matches.items():
-        best = max(counts.items(), key=lambda item: item[1] / asked[item[0]])
-        if best[1] >= SHARE * asked[best[0]]:
-            readings[name] = [best[0]]
+        best, count = max(counts.items(), key=lambda item: item[1] / asked[item[0]])
+        if count >= SHARE * asked[best]:
+            readings[name] = best
     return readings
 
 
@@ -109,7 +112,7 @@ def _own_values(facts: Facts) -> Iterator[Case]:
     reported = _reported(facts)
     readings = _learn(reported)
     before: dict[str, _Reported] = {}
-    stale: Counter[tuple[str, int]] = Counter()
+    stale: Counter[Name] = Counter()
     followers = 0
     for one in reported:
         yield from _judge(one, readings, before, reported)
@@ -136,22 +139,23 @@ def _left_over(one: _Reported, last: _Reported, old: Collection[str]) -> Iterato
 
 def _judge(
     one: _Reported,
-    readings: Mapping[tuple[str, int], Sequence[Key]],
+    readings: Mapping[Name, Key],
     before: Mapping[str, _Reported],
     reported: Sequence[_Reported],
 ) -> Iterator[Case]:
     for name, value in one.values.items():
-        told = [one.told[key] for key in readings.get(name, ()) if key in one.told]
-        if not told:
+        reading = readings.get(name)
+        told = None if reading is None else one.told.get(reading)
+        if reading is None or told is None:
             continue
-        if value == told[0]:
+        if value == told:
             yield None
             continue
         if value in one.told.values():
             continue
         who = f"the program of site {one.result.site} reported {name[0]} = {value} for part {one.result.part}"
-        text, others = _whose(one, readings[name][0], value, before, reported)
-        yield Breach(f"{who}; the meter had told it {told[0]}{text}", one.result.event, others)
+        text, others = _whose(one, reading, value, before, reported)
+        yield Breach(f"{who}; the meter had told it {told}{text}", one.result.event, others)
 
 
 def _whose(

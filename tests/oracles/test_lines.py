@@ -33,3 +33,10 @@ def test_a_site_half_of_whose_values_lie_elsewhere_has_no_line() -> None:
 def test_values_that_follow_nothing_have_no_line() -> None:
     draw = random.Random(2)
     assert fit([(site, true, draw.random()) for site, true, _ in measured({"0": 0.0, "1": 0.0})]) is None
+
+
+def test_what_is_not_known_of_a_site_with_few_devices_does_not_matter() -> None:
+    stranger: Point = ("2", {"iq": 50.0}, 7.0)
+    line = fit([stranger, *measured({"0": 0.1, "1": -0.2})])
+    assert line is not None
+    assert (line.name, set(line.offsets)) == ("vout", {"0", "1"})
