@@ -68,7 +68,7 @@ class Handler:
         self._stuck: list[tuple[str, str]] = []
         self._misplaced: dict[int, tuple[int, int]] = {}
         self._open: dict[int, int] = {}
-        self._wrong_name: str | None = None
+        self._wrong_name: tuple[str, Callable[[], None]] | None = None
         actions: dict[str, Callable[[], None]] = {
             "send_layout": lambda: self._send("site-layout", {"sites": [list(layout[site]) for site in self._sites]}),
             "send_load": self._send_load,
@@ -119,9 +119,9 @@ class Handler:
         """In the next ``touchdowns``, nothing touches ``site``."""
         self._open[site] = touchdowns
 
-    def say_wrong_lot(self, name: str) -> None:
+    def say_wrong_lot(self, name: str, when_said: Callable[[], None]) -> None:
         """The next lot is loaded under this name."""
-        self._wrong_name = name
+        self._wrong_name = name, when_said
 
     def part_at(self, site: str) -> str | None:
         """The part id that the handler believes at ``site``."""
@@ -241,7 +241,9 @@ class Handler:
                 self._port.record("effect", fault="misplaced", site=entry["site"], really=entry["really"])
 
     def _send_load(self) -> None:
-        name, self._wrong_name = self._wrong_name or self.lot.name, None
+        name, when_said = self._wrong_name or (self.lot.name, lambda: None)
+        self._wrong_name = None
+        when_said()
         self._send("load", {"lot_number": name, "devicetype": "", "temperature": "25"})
 
     def _send_next(self) -> None:

@@ -297,14 +297,14 @@ class StageLinks:
     async def _stop(self) -> None:
         self._broker.keep_port()
         await self._broker.stop()
-        self._hands.note(broker="stopped")
+        self._hands.note(fault="broker_outage", broker="stopped")
 
     def _restart(self) -> None:
         self._hands.cell.tasks.append(asyncio.get_running_loop().create_task(self._start()))
 
     async def _start(self) -> None:
         await self._broker.start()
-        self._hands.note(broker="started")
+        self._hands.note(fault="broker_outage", broker="started")
         for port in self._hands.cell.ports:
             port.resume()
 
@@ -334,7 +334,7 @@ class StageFloor:
         self._handler.lose_contact(site, touchdowns)
 
     def wrong_lot(self, lot: str) -> None:
-        self._handler.say_wrong_lot(lot)
+        self._handler.say_wrong_lot(lot, partial(self._hands.note, fault="wrong_lot", lot=lot))
 
     def restart_master(self, down_s: float) -> None:
         master: BaseMaster = self._hands.cell.master

@@ -165,6 +165,24 @@ class Facts:
         return any(s.event.seq <= before_seq and s.concerns(site) and s.name not in ENDINGS for s in self.strikes)
 
     @cached_property
+    def _outages(self) -> Sequence[tuple[int, int]]:
+        """When the broker was down: from and to, in nanoseconds."""
+        found: list[tuple[int, int]] = []
+        down_ns: int | None = None
+        for event in self.of_kind("effect"):
+            now = event.fields.get("broker")
+            if now == "stopped":
+                down_ns = event.t_ns
+            elif now == "started" and down_ns is not None:
+                found.append((down_ns, event.t_ns))
+                down_ns = None
+        return found if down_ns is None else [*found, (down_ns, self.end_ns)]
+
+    def broker_was_down(self, first_ns: int, last_ns: int) -> bool:
+        """Whether the broker was down at any time from ``first_ns`` to ``last_ns``."""
+        return any(down_ns <= last_ns and up_ns >= first_ns for down_ns, up_ns in self._outages)
+
+    @cached_property
     def resets(self) -> Sequence[Event]:
         """The operator's resets that the master took."""
         refused = {event.seq for event in self.of_kind("refused")}

@@ -127,9 +127,9 @@ def _nothing_left(facts: Facts) -> Iterator[Case]:
 
 def _unknown_orphan(facts: Facts, event: Event, site: str) -> bool:
     """Whether the scenario may have parted the program before this start from its control, and nobody can end it:
-    before it came about, or where masters tell programs nothing at a reset."""
+    before it came about, while it hears nothing, or where masters tell programs nothing at a reset."""
     struck = {strike.name for strike in facts.strikes if strike.concerns(site) and strike.event.seq < event.seq}
-    return "orphan" in struck and ("slow_start" in struck or facts.dialect.name == "specification")
+    return "orphan" in struck and (facts.dialect.name == "specification" or bool({"slow_start", "freeze"} & struck))
 
 
 def _still_there(before: Event | None, event: Event, site: str) -> Case:
@@ -219,6 +219,8 @@ def _ends_are_told(facts: Facts) -> Iterator[Case]:
         due_ns = event.t_ns + int(IN_FLIGHT_S * NS_PER_S)
         asked = event.fields.get("exit_code") == 0 or event.fields.get("wanted")
         if asked or states.get(f"control{site}") != "busy" or facts.end_ns < due_ns:
+            continue
+        if facts.broker_was_down(event.t_ns, due_ns):
             continue
         topic = facts.topics.control_status(site)
         if topic in struck or any(
