@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.sim.cell.program_model import load_program_model
 from drycell.sim.explore import clean, scenarios
 from drycell.sim.explore.drawing import Drawer
@@ -48,19 +49,20 @@ class Alarm:
 
     number: int
     faults: bool
+    dialect: str
     signature: str
     text: str
 
 
-def base() -> Scenario:
+def base(dialect: str = "semi-ate") -> Scenario:
     """The demo's cell on rung model."""
-    return load(ROOT / "scenarios" / "demo.yaml", {"rung": "model"})
+    return load(ROOT / "scenarios" / "demo.yaml", {"rung": "model", "cell.dialect": dialect})
 
 
 @cache
-def drawer(*, faults: bool) -> Drawer:
+def drawer(*, faults: bool, dialect: str = "semi-ate") -> Drawer:
     """Draws cells with faults, or clean ones."""
-    return Drawer((scenarios if faults else clean)(base(), devices=MOST_DEVICES))
+    return Drawer((scenarios if faults else clean)(base(dialect), devices=MOST_DEVICES))
 
 
 @cache
@@ -106,11 +108,12 @@ def _new(scenario: Scenario, flight: Flight) -> Iterator[Violation]:
 def alarms(first: int, last: int, *, seed: int) -> list[Alarm]:
     """The findings in the scenarios ``first`` to ``last`` with peers as they are; there should be none.
 
-    Those with odd numbers have faults, the others are lots in which nothing goes wrong.
+    Those with odd numbers have faults, the others are lots in which nothing goes wrong. Two in one dialect are followed
+    by two in the other.
     """
     found = []
     for number in range(first, last + 1):
-        faults = number % 2 == 1
-        flight = fly(drawer(faults=faults).draw(seed, number))
-        found += [Alarm(number, faults, violation.signature, violation.text) for violation in flight.findings]
+        faults, dialect = number % 2 == 1, tuple(DIALECTS)[number // 2 % len(DIALECTS)]
+        flight = fly(drawer(faults=faults, dialect=dialect).draw(seed, number))
+        found += [Alarm(number, faults, dialect, one.signature, one.text) for one in flight.findings]
     return found

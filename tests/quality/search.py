@@ -36,7 +36,7 @@ OUT = ROOT / ".cache" / "quality" / "search.json"
 @dataclass(frozen=True)
 class Figures:
     """What came out. ``clean``: how many runs without a mutant, the first of them number ``first``; every other one
-    of them with faults."""
+    of them with faults, half of them in each dialect."""
 
     seed: int
     most_runs: int
@@ -78,7 +78,7 @@ def measure(
         flown += number
         found += batch
         for alarm in batch:
-            talk.print(f"false alarm in run {alarm.number}: {alarm.text}", highlight=False)
+            talk.print(f"false alarm in run {alarm.number} ({alarm.dialect}): {alarm.text}", highlight=False)
         talk.print(f"{flown} of {clean} clean runs, {len(found)} false alarms", highlight=False)
     order = {name: place for place, name in enumerate(mutants)}
     hunts.sort(key=lambda one: order[one.mutant])
