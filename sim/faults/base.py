@@ -27,6 +27,8 @@ class Fault(Section):
     """The field that a bare value stands for: ``do: {freeze: 0}`` is ``do: {freeze: {site: 0}}``."""
     dialects: ClassVar[Collection[str]] = tuple(DIALECTS)
     """The protocols in which it makes a difference."""
+    draws: ClassVar[bool] = False
+    """Whether anything in it is drawn from ``stage.random``: an import must then say from which stream."""
 
     @abstractmethod
     def inject(self, stage: Stage) -> None:

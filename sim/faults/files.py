@@ -138,6 +138,7 @@ class TruncatedRecords(_Records):
 class WrongOrder(_Records):
     """A result's records come in another order."""
 
+    draws: ClassVar[bool] = True
     how: Literal["reversed", "shuffled", "prr-first"] = "reversed"
     """Back to front, drawn, or with the last one first."""
 
@@ -217,6 +218,7 @@ class ReadOnlyFolder(_File):
 class LeftoverFile(_File):
     """A file of an earlier lot with the same name is already there, whole or cut off."""
 
+    draws: ClassVar[bool] = True
     main: ClassVar[str | None] = "size"
     size: Whole = Field(default=100, ge=0, le=1_000_000)
     """Its size in bytes; its content is drawn."""

@@ -96,6 +96,7 @@ class TccGone(_Floor):
 class OperatorResets(_Floor):
     """The operator presses reset again and again, whatever state the master is in."""
 
+    draws: ClassVar[bool] = True
     times: Whole = Field(default=3, ge=1, le=10_000)
     """How often."""
     every_s: Seconds = Field(default=0.2, alias="every")

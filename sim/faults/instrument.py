@@ -123,6 +123,7 @@ class Drift(InstrumentFault):
 class Noise(InstrumentFault):
     """Readings scatter."""
 
+    draws: ClassVar[bool] = True
     count: Whole | None = Field(default=None, ge=1)
     """How many in a row are hit; null for all."""
     sigma: Number = Field(default=0.01, ge=0)

@@ -43,6 +43,7 @@ class _LinkMessage(MessageFault):
 class Delay(_LinkMessage):
     """A message comes late."""
 
+    draws: ClassVar[bool] = True
     by_s: Seconds = Field(default=1.0, alias="by")
     """How late."""
     jitter_s: Seconds = Field(default=0.0, alias="jitter")
@@ -57,6 +58,7 @@ class Delay(_LinkMessage):
 class Lose(_LinkMessage):
     """A message is lost."""
 
+    draws: ClassVar[bool] = True
     share: Share = 1.0
     """How many of those that are meant are lost; which ones is drawn."""
 
@@ -181,6 +183,7 @@ class Slow(_SiteLink):
 class OnePacket(_SiteLink):
     """One named packet of the program's link is lost, late, or comes twice: the PUBREL of its third result."""
 
+    draws: ClassVar[bool] = True
     packet: PacketKind
     """Kind of packet; an acknowledgement is named after the message it belongs to."""
     towards: Literal["broker", "program"] = "broker"

@@ -91,6 +91,7 @@ class WrongSite(_Payload):
 class WrongType(_Payload):
     """A value is of another type than agreed."""
 
+    draws: ClassVar[bool] = True
     key: Text | None = None
     """Which field: a name on any level of the message; null for one that is drawn."""
 

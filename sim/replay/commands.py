@@ -8,7 +8,7 @@ from drycell.runtime.protocol.messages import OPTION_NAMES, OPTION_OFF
 from drycell.sim.faults.select import state_in
 from drycell.sim.replay.ground import Ground, Instant
 from drycell.sim.replay.recording import Entry
-from drycell.sim.replay.scene import Contact, Json, Touchdown
+from drycell.sim.replay.scene import Contact, Json, Pause, Touchdown
 
 
 class Commands:
@@ -18,7 +18,7 @@ class Commands:
         self._ground = ground
         self._scene = ground.scene
         self._asked: set[str] = set()
-        self._first_of_load = False
+        self._first_of_load = self._load_sent = False
         self._level: tuple[int, Instant] | None = None
         self._inputs: dict[str, float] = {}
         self._ready: tuple[int, int] | None = None
@@ -60,8 +60,7 @@ class Commands:
         sites = {int(info["siteid"]): str(info.get("partid")) for info in infos if str(info["siteid"]).isdecimal()}
         contacts = {site: Contact(site, part, inputs=dict(self._inputs)) for site, part in sites.items()}
         if self._ready is not None:
-            nth, ready_ns = self._ready
-            self._scene.pauses.append((nth, t_ns - ready_ns))
+            self._scene.pauses.append(Pause(*self._ready, t_ns))
             self._ready = None
         self._scene.touchdowns.append(Touchdown(contacts, first_of_load=self._first_of_load))
         self._deeds_of_the_contact(t_ns)
@@ -128,19 +127,25 @@ class Commands:
             return
         parameters = content["testapp_params"]
         self._scene.script = f"{parameters.get('cwd', '.')}/{parameters.get('testapp_script_path', '')}"
-        self._first_of_load = True
+        self._first_of_load = self._load_sent = True
         self._inputs.clear()
         if self._unasked("load"):
             self._ground.operator("load", self._ground.instant(entry.t_ns))
         self._asked -= {"load", "unload"}
 
     def _of_master(self, entry: Entry, content: Json) -> None:
-        if state_in(content) == "ready":
+        if state_in(content) == "loading":
+            if not self._load_sent and self._unasked("load"):
+                self._ground.operator("load", self._ground.instant(entry.t_ns))
+                self._asked.add("load")
+        elif state_in(content) == "initialized":
+            self._load_sent = False
+            self._asked.discard("load")
+        elif state_in(content) == "ready":
             self._readies += 1
             self._ready = self._readies, entry.t_ns
         elif self._ready is not None and state_in(content) not in ("testing", "unloading"):
-            nth, ready_ns = self._ready
-            self._scene.pauses_cut_off.append((nth, entry.t_ns - ready_ns))
+            self._scene.pauses.append(Pause(*self._ready, entry.t_ns, cut_off=True))
             self._ready = None
 
     def _answered(self, entry: Entry, content: Json) -> None:

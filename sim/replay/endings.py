@@ -35,6 +35,7 @@ class Endings:
         self._ground = ground
         self._master = ""
         self._failed_ns: int | None = None
+        self._handler_fails, self._handler = 0, ""
         self._gone: tuple[int, Instant] | None = None
         self._last: dict[str, tuple[int, Json]] = {}
         self._crashed: dict[str, Instant] = {}
@@ -68,7 +69,9 @@ class Endings:
         self._resetting = content.get("command") == "reset"
         if self._resetting:
             if self._failed_ns is not None:
-                self._ground.scene.resets_after_ns.append(entry.t_ns - self._failed_ns)
+                scene = self._ground.scene
+                scene.resets_after_ns.append(entry.t_ns - self._failed_ns)
+                scene.resets = max(len(scene.resets_after_ns), self._handler_fails)
             self._failed_ns = None
             for crashed in list(self._crashed):
                 self._ended(crashed, "executor exception", "the last will came, but the control missed nothing")
@@ -86,7 +89,10 @@ class Endings:
             self._ground.conclude(do, when, "the master's last will came, and it connected again")
 
     def _of_handler(self, entry: Entry, site: str, content: Json) -> None:
-        if state_in(content) == "error" and self._master == "softerror":
+        state, before = state_in(content), self._handler
+        self._handler = state
+        self._handler_fails += state == "error" != before
+        if state == "error" and self._master == "softerror":
             self._failed_ns = entry.t_ns
 
     def _of_program(self, entry: Entry, site: str, content: Json) -> None:

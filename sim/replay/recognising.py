@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.errors import DrycellError
 from drycell.sim.faults.select import content_of, kind_of
+from drycell.sim.hooks import registry
 from drycell.sim.replay.anchors import Anchors
 from drycell.sim.replay.commands import Commands
 from drycell.sim.replay.endings import Endings
@@ -174,8 +175,9 @@ class _Watcher:
         if fault == "kill":
             given["site"] = int(given["site"])
         if fault not in FAULTS_IN_THE_ANSWERS:
-            now, step = self._ground.instant(entry.t_ns), entry.detail.get("step")
-            self._ground.did({fault: given}, now, drawn_as=step if fault != "kill" else None)
+            draws = fault in (known := registry().faults) and known[fault].draws
+            drawn_as = entry.detail.get("step") if draws else None
+            self._ground.did({fault: given}, self._ground.instant(entry.t_ns), drawn_as=drawn_as)
 
     def _result(self, entry: Entry, site: str, content: Json) -> None:
         for part in parts_of(content["payload"]):

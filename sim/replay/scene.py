@@ -49,6 +49,21 @@ class Deed:
     drawn_as: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The mechanics moved, from ``ready`` number ``nth`` of the master to the contact, or to trouble in its place."""
+
+    nth: int
+    begin_ns: int
+    end_ns: int
+    cut_off: bool = False
+
+    @property
+    def length_ns(self) -> int:
+        """How long."""
+        return self.end_ns - self.begin_ns
+
+
 @dataclass(slots=True)
 class Service:
     """A peripheral: ``latencies_ns`` of its answers, the ``results`` in them, and how often it did not answer."""
@@ -62,10 +77,10 @@ class Service:
 class Scene:
     """A cell and one lot in it.
 
-    ``measured``: times were taken from a clock on the wall, not from a simulation. ``pauses``: which ``ready`` of the
-    master, and nanoseconds from there to the contact; ``pauses_cut_off``: to the trouble that came instead;
-    ``load_pauses_ns``: from a handler that is initialized to its ``load``. ``seed``: what the run drew by, if it says
-    so. ``left_alone_ns``: how long it went on that ended in a soft error, 0 for any other.
+    ``measured``: times were taken from a clock on the wall, not from a simulation. ``load_pauses_ns``: from a handler
+    that is initialized to its ``load``. ``seed``: what the run drew by, if it says so. ``left_alone_ns``: how long it
+    went on that ended in a soft error, 0 for any other. ``resets_after_ns``: from each soft error to its reset;
+    ``resets``: how often somebody pressed reset, since a handler's error calls for it as well.
     """
 
     device: str
@@ -83,10 +98,10 @@ class Scene:
     deeds: list[Deed] = field(default_factory=list)
     services: dict[str, Service] = field(default_factory=dict)
     instruments: list[str] = field(default_factory=list)
-    pauses: list[tuple[int, int]] = field(default_factory=list)
-    pauses_cut_off: list[tuple[int, int]] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
     load_pauses_ns: list[int] = field(default_factory=list)
     resets_after_ns: list[int] = field(default_factory=list)
+    resets: int = 0
     quirks: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 

@@ -92,7 +92,7 @@ def _cell(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Json:
         **({"loglevel": scene.loglevel} if scene.loglevel is not None else {}),
     }
     if scene.resets_after_ns and _same(scene):
-        cell["operator"] = {"resets": len(scene.resets_after_ns), "reset_after_s": _s(scene.resets_after_ns[0])}
+        cell["operator"] = {"resets": scene.resets, "reset_after_s": _s(scene.resets_after_ns[0])}
     notes += [f"quirk {name}: {why}" for name, why in scene.quirks.items() if why]
     if not all(scene.quirks.values()):
         notes.append("the other quirks come with these: they are of the same packages, and show only in trouble")
@@ -113,7 +113,7 @@ def _usual_ns(scene: Scene) -> int:
     """The usual pause; of an even number the shorter one, so that it is one that was. A simulated handler pauses as
     long before it loads, and has no other reason to; on a floor that is the operator's time."""
     loads_ns = [] if scene.measured else scene.load_pauses_ns
-    pauses_ns = loads_ns or [pause_ns for _, pause_ns in scene.pauses]
+    pauses_ns = loads_ns or [pause.length_ns for pause in scene.pauses if not pause.cut_off]
     return median_low(pauses_ns) if pauses_ns else _USUAL_INDEX_NS
 
 
@@ -231,20 +231,18 @@ def _option(option: Json) -> Any:
 
 def _jams(scene: Scene, notes: list[str]) -> list[Json]:
     """Steps for the long pauses of a handler; a simulated one always has a reason for them, such as a new wafer."""
-    if any("handler_jam" in deed.do for deed in scene.deeds):
-        return []
     longest_ns = _usual_ns(scene) + (_JAM_NS if scene.measured else 0)
-    found = []
-    for pauses, then, more_ns in ((scene.pauses, "contact", 0), (scene.pauses_cut_off, "trouble", _OUTLASTS_NS)):
-        for nth, pause_ns in pauses:
-            if pause_ns > longest_ns:
-                passed = f"{_s(pause_ns)} s went by between ready number {nth} and the {then}"
-                notes.append(f"timeline: {passed}; why is not told")
-                found.append((nth, pause_ns + more_ns))
-    return [
-        {"when": {"master": "ready", "nth": nth}, "do": {"handler_jam": {"for": _s(pause_ns)}}}
-        for nth, pause_ns in sorted(found)
-    ]
+    jams_ns = [deed.t_ns for deed in scene.deeds if "handler_jam" in deed.do]
+    steps = []
+    for pause in scene.pauses:
+        is_told = any(pause.begin_ns <= jam_ns <= pause.end_ns for jam_ns in jams_ns)
+        if pause.length_ns > longest_ns and not is_told:
+            then, more_ns = ("trouble", _OUTLASTS_NS) if pause.cut_off else ("contact", 0)
+            passed = f"{_s(pause.length_ns)} s went by between ready number {pause.nth} and the {then}"
+            notes.append(f"timeline: {passed}; why is not told")
+            jam = {"handler_jam": {"for": _s(pause.length_ns + more_ns)}}
+            steps.append({"when": {"master": "ready", "nth": pause.nth}, "do": jam})
+    return steps
 
 
 def _s(time_ns: float, *, measured: bool = False) -> float:
