@@ -5,14 +5,24 @@ several lines as they are.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from drycell.plugins_sim.importers.text import Growing, Timed, payload_of, recording, storable, unix_ns, unusable
-from drycell.sim.replay.lines import LINE_LIMIT_BYTES, lines
+from drycell.plugins_sim.importers.text import (
+    BEGIN_LINES,
+    Growing,
+    Timed,
+    payload_of,
+    recording,
+    storable,
+    unix_ns,
+    unusable,
+)
+from drycell.sim.replay.lines import LINE_LIMIT_BYTES, Line, lines
 from drycell.sim.replay.recording import Entry, Recording
 
 _TIME = re.compile(rb"^(\d{9,19}(?:\.\d{1,9})?|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*) (?=\S)")
@@ -31,7 +41,8 @@ class TextReader:
 
     def read(self, path: Path) -> Recording:
         """Raises DrycellError when there is no message in it."""
-        return recording("mosquitto_sub -v", path, lambda: _text(path))
+        first = islice(lines(path), BEGIN_LINES)
+        return recording("mosquitto_sub -v", path, lambda: _text(lines(path)), lambda: _text(first))
 
 
 class JsonReader:
@@ -51,9 +62,9 @@ def _begins_message(line: bytes) -> bool:
     return "/" in topic and _TOPIC.match(topic) is not None and topic[0] not in '{["<'
 
 
-def _text(path: Path) -> Iterator[Timed]:
+def _text(source: Iterable[Line]) -> Iterator[Timed]:
     held: Growing | None = None
-    for line in lines(path):
+    for line in source:
         if held is not None and line.data.startswith(_CONTINUES) and held.grow(line.data):
             continue
         if held is not None:

@@ -5,12 +5,13 @@ the second; they are taken as UTC.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
-from drycell.plugins_sim.importers.text import Growing, Timed, recording, unusable
-from drycell.sim.replay.lines import lines
+from drycell.plugins_sim.importers.text import BEGIN_LINES, Growing, Timed, recording, unusable
+from drycell.sim.replay.lines import Line, lines
 from drycell.sim.replay.recording import Entry, Recording
 
 _LINE = re.compile(rb"^([^|]{1,40})\|(\d\d/\d\d/\d{4} \d\d:\d\d:\d\d [AP]M) *\|([A-Z]{2,12}) *\|(.*)$", re.DOTALL)
@@ -25,12 +26,13 @@ class ProgramLogReader:
 
     def read(self, path: Path) -> Recording:
         """Raises DrycellError when there is no line of a log in it."""
-        return recording("Semi-ATE log", path, lambda: _lines(path))
+        first = islice(lines(path), BEGIN_LINES)
+        return recording("Semi-ATE log", path, lambda: _entries(lines(path)), lambda: _entries(first))
 
 
-def _lines(path: Path) -> Iterator[Timed]:
+def _entries(source: Iterable[Line]) -> Iterator[Timed]:
     held: Growing | None = None
-    for line in lines(path):
+    for line in source:
         match = _LINE.match(line.data)
         if match is not None:
             if held is not None:

@@ -80,13 +80,20 @@ def _rows(path: Path) -> Iterator[Timed]:
 def _item(row: list[str], delimiter: str, columns: tuple[str, ...], number: int) -> Iterator[Timed]:
     """The message in the lines of a row; none in an empty one."""
     try:
-        cells = next(csv.reader([f"{line}\n" for line in row], delimiter=delimiter, strict=True))
+        cells = _cells(row, delimiter)
     except csv.Error as error:
         yield Gap(f"line {number}", f"no CSV: {error}", len(row), "lines")
         return
     if cells:
         message = _message(dict(zip(columns, cells, strict=False)))
         yield message or Gap(f"line {number}", "no time, topic and payload", len(row), "lines")
+
+
+def _cells(row: list[str], delimiter: str) -> list[str]:
+    """The cells of a row, which without quotes is a plain line. Raises csv.Error."""
+    if len(row) == 1 and '"' not in row[0]:
+        return row[0].split(delimiter) if row[0] else []
+    return next(csv.reader([f"{line}\n" for line in row], delimiter=delimiter, strict=True))
 
 
 def _message(cells: Mapping[str, str]) -> tuple[int | None, Entry] | None:

@@ -17,6 +17,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND, _LAST_SECOND = 10**8, (1 << 63) // 10**9
 """Between these a number is taken for seconds since 1970; a thousand times more for milliseconds, and so on."""
 _TRIED = 10_000
+BEGIN_LINES = 20_000
+"""A look at the beginning of a text needs no more."""
 
 Timed = tuple[int | None, Entry] | Gap
 """An entry with its time in ns since 1970, None when its source does not tell; or a gap."""

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from drycell.sim.kernel.journal import event_of, read_header
-from drycell.sim.replay.lines import lines
+from drycell.sim.replay.lines import lines, may_be_object
 from drycell.sim.replay.recording import Entry, Gap, Recording
 from drycell.sim.replay.stored import entry_of
 
@@ -46,6 +46,9 @@ def _items(file: Path, about: Mapping[str, Any]) -> Iterator[Entry | Gap]:
     """``about``: what is said of every mark."""
     for line in lines(file):
         if line.number == 1:
+            continue
+        if not may_be_object(line.data):
+            yield Gap(f"line {line.number}", "no event of a journal (no JSON object)", line.size)
             continue
         try:
             event = event_of(line.data)

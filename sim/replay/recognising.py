@@ -19,10 +19,12 @@ from drycell.sim.replay.endings import Endings
 from drycell.sim.replay.ground import Ground
 from drycell.sim.replay.parts import parts_of, touchdowns_of_records
 from drycell.sim.replay.quirk_signs import QuirkSigns
-from drycell.sim.replay.recording import Entry, Gap, Recording
+from drycell.sim.replay.recording import Entry, Gap, GapList, Recording
 from drycell.sim.replay.scene import Contact, Json, Scene, Touchdown
 from drycell.sim.replay.services import Services
 
+GAPS_TOLD = 20
+"""So many gaps a scenario tells one by one; the others by reason."""
 ROLES = ("TestApp", "Control", "Master")
 FAULTS_IN_THE_ANSWERS = frozenset(
     {"device_changes", "double_feed", "contact_failure", "wrong_answer", "drift", "noise", "stuck"}
@@ -87,12 +89,15 @@ def _of_messages(recording: Recording, device: str, handlers: Counter[str], lot:
     handler = max(handlers, key=lambda name: (handlers[name], name)) if handlers else "handler"
     scene = Scene(device, handler, measured=recording.format != "journal")
     watcher = _Watcher(scene, Topics(device, handler), lot)
+    missing = GapList(GAPS_TOLD)
     for item in recording.items():
         if isinstance(item, Gap):
-            scene.remark(f"missing: {item.sentence()}")
+            missing.add(item)
         elif not watcher.take(item):
             break
     watcher.finish()
+    for gap in missing.told():
+        scene.remark(f"missing: {gap.sentence()}")
     return scene
 
 

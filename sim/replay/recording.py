@@ -111,18 +111,32 @@ class Recording:
         self._items = items
 
     def items(self) -> Iterator[Entry | Gap]:
-        """Entries and gaps in order; an entry from before the one in front of it is moved to that instant."""
-        now_ns, late = 0, 0
+        """Entries and gaps in order; an entry from before the one in front of it is moved to that instant. Gaps that
+        follow on one another for the same reason are one."""
+        now_ns, late, count = 0, 0, 0
+        first: Gap | None = None
+        last: Gap | None = None
         for item in self._items():
-            if isinstance(item, Entry):
-                if item.t_ns < now_ns:
-                    late = max(late, now_ns - item.t_ns)
-                    item = replace(item, t_ns=now_ns)
-                elif late:
-                    yield Gap(f"before {now_ns / 1e9:.3f} s", _BACKWARDS, late, "nanoseconds")
-                    late = 0
-                now_ns = item.t_ns
+            if isinstance(item, Gap):
+                if first is not None and item.why == first.why and item.unit == first.unit:
+                    count += item.count
+                else:
+                    yield from _joined(first, last, count)
+                    first, count = item, item.count
+                last = item
+                continue
+            if first is not None:
+                yield from _joined(first, last, count)
+                first = None
+            if item.t_ns < now_ns:
+                late = max(late, now_ns - item.t_ns)
+                item = replace(item, t_ns=now_ns)
+            elif late:
+                yield Gap(f"before {now_ns / 1e9:.3f} s", _BACKWARDS, late, "nanoseconds")
+                late = 0
+            now_ns = item.t_ns
             yield item
+        yield from _joined(first, last, count)
         if late:
             yield Gap("at the end", _BACKWARDS, late, "nanoseconds")
 
@@ -139,18 +153,25 @@ class Recording:
         return found.told()
 
 
-class GapList:
-    """Collects gaps in bounded memory."""
+def _joined(first: Gap | None, last: Gap | None, count: int) -> Iterator[Gap]:
+    """One gap of those from the first to the last; ``count``: of all of them. None for no first one."""
+    if first is not None and last is not None:
+        yield first if first is last else replace(first, where=f"{first.where} to {last.where}", count=count)
 
-    def __init__(self) -> None:
+
+class GapList:
+    """Collects gaps in bounded memory: ``most`` are told one by one, the others by reason."""
+
+    def __init__(self, most: int = GAPS_KEPT) -> None:
+        self._most = most
         self._kept: list[Gap] = []
         self._further: Counter[tuple[str, Unit]] = Counter()
 
     def add(self, gap: Gap) -> None:
         """Take one more."""
-        if len(self._kept) < GAPS_KEPT:
+        if len(self._kept) < self._most:
             self._kept.append(gap)
-        elif (gap.why, gap.unit) in self._further or len(self._further) < GAPS_KEPT:
+        elif (gap.why, gap.unit) in self._further or len(self._further) < self._most:
             self._further[gap.why, gap.unit] += gap.count
         else:
             self._further["of further kinds", gap.unit] += gap.count

@@ -14,7 +14,7 @@ import orjson
 
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.journal import payload_fields
-from drycell.sim.replay.lines import Line, head, lines
+from drycell.sim.replay.lines import Line, head, lines, may_be_object
 from drycell.sim.replay.recording import KINDS, UNITS, Entry, Gap, Recording
 
 FORMAT = 1
@@ -116,6 +116,8 @@ def _item(line: Line, name: str, shift_ns: int) -> Entry | Gap:
     where = f"{name}, line {line.number}"
     if not line.complete:
         return Gap(where, "the line has no end, or is too long", line.size)
+    if not may_be_object(line.data):
+        return Gap(where, "no entry of a recording (no JSON object)", line.size)
     try:
         data = orjson.loads(line.data)
         return _gap(data["gap"]) if "gap" in data else entry_of(data, shift_ns)

@@ -11,7 +11,7 @@ from drycell.sim.replay import Entry, Gap, Recording, open_recording
 from drycell.sim.replay.answers import single, spelled
 from drycell.sim.replay.bringing import bring
 from drycell.sim.replay.lot_file import read_lot
-from drycell.sim.replay.recognising import recognise
+from drycell.sim.replay.recognising import GAPS_TOLD, recognise
 from drycell.sim.replay.staging import ProgramChoice, stage
 from drycell.sim.scenario import load
 from tests.replay.real_cell import DEVICE, LOT, SITES
@@ -115,6 +115,18 @@ def test_what_is_missing_is_said_and_not_made_up():
 
     scene = recognise([Recording("capture", "cut", items)])
     assert "missing: 60: the disk was full (3 messages)" in scene.remarks
+
+
+def test_a_recording_full_of_gaps_makes_a_short_scenario(tmp_path):
+    def items():
+        for number, entry in enumerate(open_recording(REAL)):
+            yield Gap(str(number), f"reason {number % 2}", 10)
+            yield entry
+
+    scene = recognise([Recording("capture", "holes", items)])
+    missing = [remark for remark in scene.remarks if remark.startswith("missing")]
+    assert len(missing) == GAPS_TOLD + 2
+    assert missing[-1].startswith("missing: further on: reason ") and missing[-1].endswith("bytes)")
 
 
 def test_a_recording_without_a_cell_is_refused():

@@ -70,19 +70,27 @@ def test_a_clock_that_runs_backwards_is_a_gap_and_time_never_falls():
 
 
 def test_a_flood_of_gaps_is_summed_up_by_reason():
-    flood = [Gap(f"line {n}", "no JSON", 10) for n in range(GAPS_KEPT * 3)]
+    flood = [Gap(f"line {n}", f"no JSON {n % 2}", 10) for n in range(GAPS_KEPT * 3)]
     gaps = recorded(flood).gaps()
-    assert len(gaps) == GAPS_KEPT + 1
+    assert len(gaps) == GAPS_KEPT + 2
     assert sum(gap.count for gap in gaps) == GAPS_KEPT * 30
+
+
+def test_gaps_side_by_side_are_one_and_its_count_stays_true():
+    first, second, entry = Gap("line 1", "no JSON", 10), Gap("line 2", "no JSON", 5), Entry(0, "publish", topic="t")
+    assert list(recorded([first, second, entry, first, Gap("line 9", "too long", 1)]).items()) == [
+        Gap("line 1 to line 2", "no JSON", 15), entry, first, Gap("line 9", "too long", 1),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         (b"{}", "KeyError"),
-        (b"[1]", "TypeError"),
-        (b'"text"', "TypeError"),
-        (b"{", "JSONDecodeError"),
+        (b"[1]", "no JSON object"),
+        (b'"text"', "no JSON object"),
+        (b"{", "no JSON object"),
+        (b"{]}", "JSONDecodeError"),
         (b'{"t_ns":"1","kind":"publish"}', "ValueError"),
         (b'{"t_ns":1,"kind":"explode"}', "ValueError"),
         (b'{"t_ns":1,"kind":"publish","qos":7}', "ValueError"),

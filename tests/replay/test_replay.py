@@ -39,10 +39,21 @@ def replayed(*words):
 
 def finished(folder, name="clean_lot", **changes):
     """A run of a shipped scenario, in a directory of its own."""
-    scenario = load(NOMINAL / f"{name}.yaml", changes)
-    made = RunStore(folder / "store").new(scenario, None, out=folder / "first")
+    return flown(folder / "first", load(NOMINAL / f"{name}.yaml", changes))
+
+
+def flown(out, scenario):
+    """A run in the directory ``out``."""
+    made = RunStore(out.parent / "store").new(scenario, None, out=out)
     made.finish(run(scenario, made.path))
     return made
+
+
+def imported_again(desk, made):
+    """The run of what was exported of ``made`` and imported."""
+    assert main(["export", str(made.path), "--to", "recording", "-o", "exported"]) == 0
+    bring([desk / "exported" / "messages.recording.jsonl"], desk / "again.yaml", definitions=DEMO, rung="model")
+    return flown(desk / "second", load(desk / "again.yaml"))
 
 
 def test_a_run_is_replayed_and_equal(desk, capsys):
@@ -92,6 +103,19 @@ def test_a_client_that_never_spoke_is_refused(desk, capsys):
     assert "program0" in capsys.readouterr().err
 
 
+def test_an_imported_run_has_the_same_atdf_text_and_it_says_what_the_stdf_file_says(desk):
+    made = finished(desk, **{"devices.size": 8, "devices.defects": 0.4})
+    again = imported_again(desk, made)
+    texts = [atdf(one, desk / f"text-{one.path.name}") for one in (made, again)]
+    assert texts[0] == texts[1]
+    parts = [row for name, row in texts[1] if name == "PRR"]
+    assert sorted((row[2], int(row[1]), int(row[6]), int(row[5])) for row in parts) == bins(made.result().stdf_path)
+    told = [(int(row[2]), int(row[0]), float(row[3])) for name, row in texts[1] if name == "PTR"]
+    measured, sorted_ = values(made.result().stdf_path)
+    assert sorted(told) == [(*which, pytest.approx(value, rel=1e-6)) for *which, value in measured]
+    assert len(parts) == 8 and len({row[5] for row in parts}) > 1 and sorted_
+
+
 @pytest.mark.real
 @pytest.mark.xdist_group("real")
 def test_the_real_program_does_under_the_simulated_master_what_it_did_under_the_real_one(desk, capsys):
@@ -115,19 +139,32 @@ def test_a_lot_captured_just_now_is_replayed(desk, capsys):
 @pytest.mark.real
 @pytest.mark.xdist_group("real")
 def test_a_run_of_the_real_program_is_recorded_imported_and_the_same_for_every_client(desk):
-    """Messages in their order, the STDF file but for its times."""
+    """Messages in their order, the STDF file but for its times, the ATDF text."""
     made = finished(desk, rung="process", **{"devices.size": 8, "devices.defects": 0.4})
     store(open_recording(made.path), desk / "kept.recording.jsonl")
     first = made.result().stdf_path
     bring([desk / "kept.recording.jsonl", first], desk / "again.yaml", definitions=DEMO)
     scenario = load(desk / "again.yaml")
-    result = run(scenario, desk / "second")
+    again = flown(desk / "second", scenario)
     topics = scenario.cell.protocol.topics(scenario.cell.device_id, scenario.cell.handler.id)
     left, right = (spoken(open_recording(path), topics) for path in (desk / "kept.recording.jsonl", desk / "second"))
     alignment = align(left, right, sorted({*left, *right}))
     assert alignment.partings == []
     assert set(alignment.counts) == {"control0", "control1", "handler", "master", "program0", "program1", "tcc"}
-    assert list(compare(first, result.stdf_path)) == []
+    assert list(compare(first, again.result().stdf_path)) == []
+    assert atdf(made, desk / "one") == atdf(again, desk / "two")
+
+
+def atdf(made, out):
+    """The rows of the exported ATDF text that are about parts, without the time that each took."""
+    assert main(["export", str(made.path), "--to", "atdf", "-o", str(out)]) == 0
+    (path,) = out.glob("*.atdf")
+    rows = [line.split(":", 1) for line in path.read_text().splitlines()]
+    return [
+        (name, fields.split("|")[: 11 if name == "PRR" else None])
+        for name, fields in rows
+        if name in ("PIR", "PTR", "MPR", "FTR", "PRR")
+    ]
 
 
 def bins(path):
