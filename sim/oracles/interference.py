@@ -63,9 +63,11 @@ def strikes(events: Iterable[Event]) -> Sequence[Strike]:
     """What the scenario did, by ``events`` of the kinds ``fault``, ``effect`` and ``disconnect``, in order."""
     begun: dict[object, Event] = {}
     found: list[Strike] = []
+    standing: dict[str, list[int]] = {}
     for event in events:
         if event.kind == "disconnect":
-            found = [_given_up(strike, event) for strike in found]
+            for index in standing.pop(_site_of_program(event), ()):
+                found[index] = replace(found[index], last_ns=event.t_ns)
             continue
         name = str(event.fields.get("fault"))
         if name in HARMLESS or event.fields.get("missed"):
@@ -75,15 +77,18 @@ def strikes(events: Iterable[Event]) -> Sequence[Strike]:
         origin = begun.get(event.fields.get("step"), event)
         armed_only = event.kind == "fault" and "nth" in event.fields
         topic = str(event.fields.get("topic", "")) if event.kind == "effect" else ""
-        found.append(Strike(event, name, _sites(event, origin), topic, _last_ns(event, name), armed_only))
+        sites = _sites(event, origin)
+        if name in UNTIL_GIVEN_UP:
+            for site in sites:
+                standing.setdefault(site, []).append(len(found))
+        found.append(Strike(event, name, sites, topic, _last_ns(event, name), armed_only))
     return found
 
 
-def _given_up(strike: Strike, disconnect: Event) -> Strike:
-    """``strike``, which may be over now."""
-    is_its = disconnect.actor.startswith("testapp.") and disconnect.actor.rpartition(".")[2] in strike.sites
-    over = strike.last_ns is None and strike.name in UNTIL_GIVEN_UP and is_its
-    return replace(strike, last_ns=disconnect.t_ns) if over else strike
+def _site_of_program(event: Event) -> str:
+    """The site of the program whose connection it is, "" when it is nobody's."""
+    client, _, site = event.actor.rpartition(".")
+    return site if client.startswith("testapp.") else ""
 
 
 def _sites(event: Event, origin: Event) -> frozenset[str]:
