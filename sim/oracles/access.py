@@ -4,8 +4,10 @@ The programs of a Semi-ATE cell cannot use credentials, so a client id is only a
 by the roles that :mod:`drycell.sim.broker.access` derives from the cell.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
+from drycell.runtime.protocol.topics import Topics
 from drycell.sim.broker.access import AccessRules, cell_roles
 from drycell.sim.oracles.base import Answer, Oracle, at
 from drycell.sim.oracles.facts import Facts
@@ -13,21 +15,15 @@ from drycell.sim.oracles.facts import Facts
 
 def _kept_to_topics(facts: Facts) -> Answer:
     sites = sorted({entry["site"] for event in facts.of_kind("contact") for entry in event.fields["sites"]})
-    rules = _rules(facts.device_id, tuple(sites), facts.handler_id)
-    clients = {event.actor for event in facts.of_kind("connect") if rules.role_of(event.actor)}
-    breaches: dict[tuple[str, str, str], str | None] = {}
+    has_role, breach = _rules(facts.topics, tuple(sites))
+    clients = {event.actor for event in facts.of_kind("connect") if has_role(event.actor)}
     count = 0
     for event in facts.of_kind("message", "subscribe"):
         actor, kind, fields = event.actor, event.kind, event.fields
         if actor not in clients:
             continue
         count += 1
-        said = fields.get("topic") or fields["topic_filter"]
-        key = kind, actor, said
-        if key not in breaches:
-            breach = rules.breach_publish if kind == "message" else rules.breach_subscribe
-            breaches[key] = breach(actor, facts.topics.canonical(said))
-        reason = breaches[key]
+        reason = breach(kind, actor, fields.get("topic") or fields["topic_filter"])
         if reason is not None and not facts.tampered(actor.rpartition(".")[2], event.seq):
             return Answer("violated", f"{reason}, and did {at(event)}", (event.seq,))
     if not count:
@@ -35,9 +31,26 @@ def _kept_to_topics(facts: Facts) -> Answer:
     return Answer("holds", f"{count} messages and subscriptions of programs stay within their own topics")
 
 
-@lru_cache(maxsize=64)
-def _rules(device_id: str, sites: tuple[str, ...], handler_id: str) -> AccessRules:
-    return AccessRules(cell_roles(device_id, sites, handler_id), enforce=False)
+@lru_cache(maxsize=16)
+def _rules(
+    topics: Topics, sites: tuple[str, ...]
+) -> tuple[Callable[[str], bool], Callable[[str, str, str], str | None]]:
+    """For a cell: whether a client has a role there, and what is wrong with its publishing or subscribing.
+
+    There are few different questions, and many runs of one cell.
+    """
+    rules = AccessRules(cell_roles(topics.device, sites, topics.handler), enforce=False)
+
+    @lru_cache(maxsize=256)
+    def has_role(client_id: str) -> bool:
+        return rules.role_of(client_id) is not None
+
+    @lru_cache(maxsize=4096)
+    def breach(kind: str, client_id: str, topic: str) -> str | None:
+        judge = rules.breach_publish if kind == "message" else rules.breach_subscribe
+        return judge(client_id, topics.canonical(topic))
+
+    return has_role, breach
 
 
 ACCESS_ORACLES = (

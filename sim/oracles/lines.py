@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, islice
-from statistics import median
 
 import numpy as np
 import numpy.typing as npt
@@ -147,27 +146,27 @@ class _Lot:
         found = on_line.sum(axis=-1)
         fitting = (found.sum(axis=-1) >= SHARE * self.counts.sum()) & (self.width > ROUNDING * abs(self.middle))
         fitting &= (spread > least)[:, None]
+        if not fitting.any():
+            return [None] * len(values)
+        places = output, name = fitting.nonzero()
+        there = on_line[places]
+        rest = np.maximum(_median(np.where(there, rests[places], np.nan).reshape(len(there), -1)), least[output])
+        supported = self._different(name, there) - 1 - len(self.sites) >= SUPPORT
+        kept = found[places] >= SHARE * self.counts
+        columns = (slope[places], offsets[places], rest, spread[output], self.middle[name], self.width[name])
         lines: list[list[Line]] = [[] for _ in values]
-        for output, name in zip(*(axis.tolist() for axis in fitting.nonzero()), strict=True):
-            there, kept = on_line[output, name], found[output, name] >= SHARE * self.counts
-            if self._supports(name, there):
-                on = zip(self.sites, offsets[output, name].tolist(), kept.tolist(), strict=True)
-                line = Line(
-                    self.names[name],
-                    float(slope[output, name]),
-                    {site: offset for site, offset, keeps in on if keeps},
-                    float(max(median(rests[output, name][there].tolist()), least[output])),
-                    float(spread[output]),
-                    float(self.middle[name]),
-                    float(self.width[name]),
-                )
-                lines[output].append(line)
+        for n, (rise, by_site, remains, *about) in enumerate(zip(*map(np.ndarray.tolist, columns), strict=True)):
+            if supported[n]:
+                on = {site: offset for site, offset, keeps in zip(self.sites, by_site, kept[n], strict=True) if keeps}
+                lines[output[n]].append(Line(self.names[name[n]], rise, on, remains, *about))
         return [min(found, key=lambda line: line.rest, default=None) for found in lines]
 
-    def _supports(self, name: int, on_line: npt.NDArray[np.bool_]) -> bool:
-        """Whether enough different devices lie on a line beyond those that any line goes through."""
-        different = sum(len(set(true[there])) for true, there in zip(self.true[name], on_line, strict=True))
-        return different - 1 - len(self.sites) >= SUPPORT
+    def _different(self, names: npt.NDArray[np.intp], there: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+        """How many of those ``there`` differ in the true value of these ``names``."""
+        true = np.sort(np.where(there, self.true[names], np.nan), axis=-1)
+        further: npt.NDArray[np.intp] = (true[..., 1:] > true[..., :-1]).sum(axis=(1, 2))
+        first: npt.NDArray[np.intp] = there.any(axis=-1).sum(axis=-1)
+        return first + further
 
 
 @lru_cache(maxsize=16)

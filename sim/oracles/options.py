@@ -22,16 +22,17 @@ def _reach(facts: Facts) -> Iterator[Case]:
     """Every next carries exactly the options that were set last."""
     refused = {event.seq for event in facts.of_kind("refused")}
     commands = {h.event.seq: h for h in facts.heard("TestApp/cmd") if (h.content or {}).get("command") == "next"}
+    loads = (e for e in facts.of_kind("state") if e.actor == "master" and e.fields["to"] == "loading")
     options: dict[str, Any] = {}
     changed: Event | None = None
-    for event in facts.of_kind("operator", "state", "message"):
+    events = [*facts.of_kind("operator"), *loads, *(heard.event for heard in commands.values())]
+    for event in sorted(events, key=lambda event: event.seq):
         if event.kind == "operator":
             if event.fields["command"] == "usersettings" and event.seq + 1 not in refused:
                 options, changed = _set(event), event
         elif event.kind == "state":
-            if event.actor == "master" and event.fields["to"] == "loading":
-                options = {}
-        elif event.seq in commands and changed is not None:
+            options = {}
+        elif changed is not None:
             yield _carries(commands[event.seq].content or {}, options, event, changed)
 
 

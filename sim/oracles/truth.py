@@ -31,20 +31,31 @@ FAR, NEAR = 12.0, 3.0
 """Far off and on the line, in multiples of what usually remains."""
 SURE = 1e-6
 """Coincidences less likely than this are none."""
-_BEFORE = "the device before"
 
 Place = tuple[str, int, int]
 """An output, the place in it (MPR), and the how-manieth state of the programs' inputs."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Device:
-    """One device: its result, its true values, and whose its values may be by mistake (words -> truth and event)."""
+class _Device(NamedTuple):
+    """One device: its result, and its true values among those of all devices in contact (site -> true values).
+
+    ``before``: the true values and the result of the device before on its site.
+    """
 
     site: str
     result: PartResult
     true: Truth
-    others: Mapping[str, tuple[Truth, Event]]
+    truths: Mapping[str, Truth]
+    contact: Event
+    before: tuple[Truth, Event] | None
+
+    def others(self) -> Iterator[tuple[str, Truth, Event]]:
+        """Whose its values may be by mistake: who that is, the true values there, and the event that proves it."""
+        for site, true in self.truths.items():
+            if site != self.site:
+                yield f"the device on site {site}", true, self.contact
+        if self.before is not None:
+            yield "the device before", *self.before
 
 
 class _Measured(NamedTuple):
@@ -74,27 +85,22 @@ def _measured(facts: Facts) -> Mapping[Place, Sequence[_Measured]]:
     found: dict[Place, list[_Measured]] = defaultdict(list)
     last: dict[str, tuple[Truth, Event]] = {}
     seen: set[tuple[str, str]] = set()
-    for touchdown, result in facts.story.judged:
-        site, truths = result.site, _truths(touchdown.event)
-        true = truths.get(site)
-        if true is None:
-            continue
-        others = {
-            f"the device on site {other}": (theirs, touchdown.event)
-            for other, theirs in truths.items()
-            if other != site
-        }
-        if site in last:
-            others[_BEFORE] = last[site]
-        last[site] = true, result.event
-        if (touchdown.lot, result.part) in seen:
-            continue
-        seen.add((touchdown.lot, result.part))
-        device, state = _Device(site, result, true, others), bisect_left(changes, result.event.seq)
-        for test in result.tests:
-            for output in test.outputs if not test.flag & ENDED else ():
-                for place, value in enumerate(output.values if not output.flag & INVALID else ()):
-                    found[output.name, place, state].append(_Measured(device, output, value))
+    for touchdown in facts.story.touchdowns:
+        truths = _truths(touchdown.event)
+        for result in touchdown.judged():
+            site, true = result.site, truths.get(result.site)
+            if true is None:
+                continue
+            device = _Device(site, result, true, truths, touchdown.event, last.get(site))
+            last[site] = true, result.event
+            if (touchdown.lot, result.part) in seen:
+                continue
+            seen.add((touchdown.lot, result.part))
+            state = bisect_left(changes, result.event.seq)
+            for test in result.tests:
+                for output in test.outputs if not test.flag & ENDED else ():
+                    for place, value in enumerate(output.values if not output.flag & INVALID else ()):
+                        found[output.name, place, state].append(_Measured(device, output, value))
     return found
 
 
@@ -155,7 +161,7 @@ def _follow_truth(facts: Facts) -> Iterator[Case]:
 
 
 def _hits(one: _Measured, line: Line) -> Iterator[tuple[str, _Hit | None]]:
-    for whose, (true, event) in one.device.others.items():
+    for whose, true, event in one.device.others():
         if line.off(one.value, true, one.device.site) > NEAR:
             yield whose, None
             continue
@@ -166,15 +172,16 @@ def _hits(one: _Measured, line: Line) -> Iterator[tuple[str, _Hit | None]]:
 
 def _late_from_the_start(measured: Mapping[Place, Sequence[_Measured]]) -> Mapping[Place, Sequence[Case]]:
     """The breaches of those outputs that follow a true value of the device before."""
-    followers = {place: [one for one in all_ if _BEFORE in one.device.others] for place, all_ in measured.items()}
+    followers = {place: [one for one in all_ if one.device.before is not None] for place, all_ in measured.items()}
     found = {}
-    for place, line in _lines(followers, lambda device: device.others[_BEFORE][0]).items():
+    for place, line in _lines(followers, lambda device: device.before[0] if device.before else {}).items():
         if line is None:
             continue
         count, last = len(followers[place]), followers[place][-1].device
+        before = (last.before[1],) if last.before else ()
         text = f"{place[0]} of {count} devices follows the true {line.name} of the device before on its site"
         text = f"the program of site {last.site} reports old values: {text}"
-        found[place] = [Breach(text, last.result.event, (last.others[_BEFORE][1],))]
+        found[place] = [Breach(text, last.result.event, before)]
     return found
 
 
