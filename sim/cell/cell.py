@@ -348,6 +348,7 @@ class Cell:
                 entry.latency_s,
                 entry.answer,
                 {ioctl: Deed(deed.to, deed.message, deed.until) for ioctl, deed in entry.does.items()},
+                entry.answers,
             )
             for kind, entry in self._scenario.cell.peripherals.items()
             if entry.owner == role

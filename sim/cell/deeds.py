@@ -6,6 +6,7 @@ the answer.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,11 +47,15 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Peripheral:
-    """One peripheral: how long it takes to answer, what (the ``result`` of its response), and what it does first."""
+    """One peripheral: how long it takes to answer, what (the ``result`` of its response), and what it does first.
+
+    ``answers``: other results, by the number of the request from 1.
+    """
 
     latency_s: float
     answer: Any
     does: Mapping[str, Deed] = field(default_factory=dict)
+    answers: Mapping[int, Any] = field(default_factory=dict)
 
 
 Put = Callable[[str, str, Callable[[Answers], None]], None]
@@ -64,6 +69,7 @@ class Owner:
         self._port = port
         self._peripherals = peripherals
         self._put = put
+        self._requests: Counter[str] = Counter()
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -77,6 +83,8 @@ class Owner:
         peripheral = self._peripherals[kind]
         ioctl = str(request.get("ioctl_name"))
         deed = peripheral.does.get(ioctl)
+        self._requests[kind] += 1
+        answer = peripheral.answers.get(self._requests[kind], peripheral.answer)
 
         def reply(result: Any) -> None:
             response = messages.io_response(ioctl, result)
@@ -85,9 +93,9 @@ class Owner:
             self._port.later(peripheral.latency_s, lambda: done(response) if wanted() else None)
 
         if deed is None:
-            reply(peripheral.answer)
+            reply(answer)
         else:
-            self._act(deed, request.get("parameters"), peripheral.answer, reply, wanted)
+            self._act(deed, request.get("parameters"), answer, reply, wanted)
 
     def _act(
         self, deed: Deed, parameters: Any, answer: Any, reply: Callable[[Any], None], wanted: Callable[[], bool]

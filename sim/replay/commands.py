@@ -33,6 +33,10 @@ class Commands:
         if listener is not None:
             listener(self, entry, content)
 
+    def forget(self) -> None:
+        """What was counted until now was of another lot."""
+        self._readies, self._ready = 0, None
+
     def finish(self, heard_sites: Sequence[int]) -> None:
         """Sites in the order of the master, else those that were heard; their places on the load board."""
         self._end_level(None)

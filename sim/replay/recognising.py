@@ -142,8 +142,8 @@ class _Watcher:
             return True
         if scene.lot is None or (scene.lot != self._lot and name == self._lot):
             if scene.lot is not None:
-                scene.touchdowns.clear()
-                scene.deeds.clear()
+                scene.forget()
+                self._commands.forget()
                 self._ground.anchors = Anchors(self._topics)
             scene.lot, scene.part_type = name, str(payload.get("devicetype") or "") or None
             return True

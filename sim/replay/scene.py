@@ -66,11 +66,11 @@ class Pause:
 
 @dataclass(slots=True)
 class Service:
-    """A peripheral: ``latencies_ns`` of its answers, the ``results`` in them, and how often it did not answer."""
+    """A peripheral: how many ``requests`` it had, and by their number from 1 when and what it answered."""
 
-    latencies_ns: list[int] = field(default_factory=list)
-    results: list[Any] = field(default_factory=list)
-    unanswered: int = 0
+    requests: int = 0
+    latencies_ns: dict[int, int] = field(default_factory=dict)
+    results: dict[int, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -104,6 +104,14 @@ class Scene:
     resets: int = 0
     quirks: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """What happened until now, not who is there."""
+        for happened in (
+            self.touchdowns, self.deeds, self.services, self.pauses, self.load_pauses_ns, self.resets_after_ns,
+        ):  # fmt: skip
+            happened.clear()
+        self.resets = 0
 
     def remark(self, text: str) -> None:
         """A note for the reader, once."""

@@ -1,29 +1,41 @@
 """What answered: peripherals, and instruments as far as they were heard. Pure."""
 
+from drycell.runtime.protocol.semi_ate import SEMI_ATE
+from drycell.sim.kernel import ns
 from drycell.sim.replay.ground import Ground
 from drycell.sim.replay.questions import Questions
 from drycell.sim.replay.recording import Entry
-from drycell.sim.replay.scene import Json, Scene, Service
+from drycell.sim.replay.scene import Json, Service
+
+_PATIENCE_NS = ns(SEMI_ATE.timeouts_s["peripheral_s"])
 
 
 class Services:
     """Answers of peripherals with their latencies; answers of instruments go to the device that is in contact."""
 
     def __init__(self, ground: Ground) -> None:
-        self._scene: Scene = ground.scene
+        self._ground, self._scene = ground, ground.scene
         self._questions = Questions()
         self._open: dict[str, int] = {}
 
     def hear(self, kind: str, entry: Entry, content: Json) -> None:
         """The next message."""
-        name = entry.topic.split("/")[2] if kind.startswith("peripheral-") else ""
+        if kind not in ("peripheral-request", "peripheral-response"):
+            return
+        name = entry.topic.split("/")[2]
+        service = self._scene.services.setdefault(name, Service())
         if kind == "peripheral-request":
-            if name in self._open:
-                self._service(name).unanswered += 1
+            service.requests += 1
             self._open[name] = entry.t_ns
-        elif kind == "peripheral-response" and name in self._open:
-            self._service(name).latencies_ns.append(entry.t_ns - self._open.pop(name))
-            self._service(name).results.append(content.get("result"))
+        elif name in self._open:
+            service.latencies_ns[service.requests] = entry.t_ns - self._open.pop(name)
+            service.results[service.requests] = content.get("result")
+
+    def finish(self) -> None:
+        """Whoever was asked right before the end could not answer any more."""
+        for name, asked_ns in self._open.items():
+            if self._ground.before_ns - asked_ns < _PATIENCE_NS:
+                self._scene.services[name].requests -= 1
 
     def measured(self, entry: Entry) -> None:
         """The next message to or from an instrument."""
@@ -35,11 +47,3 @@ class Services:
             contact = now.get(int(site)) if site.isdecimal() else lone
             if contact is not None:
                 contact.asked.setdefault(question, []).append(answer)
-
-    def finish(self) -> None:
-        """What was never answered."""
-        for name in self._open:
-            self._service(name).unanswered += 1
-
-    def _service(self, name: str) -> Service:
-        return self._scene.services.setdefault(name, Service())

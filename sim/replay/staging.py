@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, median_low
@@ -23,6 +23,9 @@ _QUICK_NS = 250_000_000
 """What is done so soon after an occurrence, on a real clock, is done with it."""
 _JAM_NS = 5 * NS_PER_S
 """A handler that waits so much longer than usual is jammed."""
+_LATE_NS = 2 * NS_PER_S
+"""A peripheral that takes so much longer than usual is late."""
+_MOST_ANSWERS = 1_000
 _OUTLASTS_NS = 1_000_000
 """So much longer than the trouble comes a handler is held that had not gone on until then."""
 _USUAL_INDEX_NS = 300_000_000
@@ -121,16 +124,34 @@ def _peripheral(kind: str, service: Service, scene: Scene, notes: list[str]) -> 
     if not service.results:
         notes.append(f"peripheral {kind} never answered, so it is left out")
         return {}
-    texts = Counter(orjson.dumps(result) for result in service.results)
-    if len(texts) > 1:
-        notes.append(f"peripheral {kind} gave {len(texts)} different answers; the most frequent one is used")
-    if service.unanswered and scene.measured:
-        notes.append(f"peripheral {kind} did not answer {service.unanswered} times; see peripheral_silent")
+    texts = {number: orjson.dumps(result) for number, result in service.results.items()}
+    usual, _ = Counter(texts.values()).most_common(1)[0]
+    others = {number: service.results[number] for number, text in texts.items() if text != usual}
+    if len(others) > _MOST_ANSWERS or not scene.measured:
+        if others:
+            notes.append(f"peripheral {kind} gave {len(others)} other answers; the most frequent one is used")
+        others = {}
+    latencies_ns = service.latencies_ns.values()
     if scene.measured:
-        least, most = _s(min(service.latencies_ns)), _s(max(service.latencies_ns))
-        notes.append(f"peripheral {kind}: latency is the median of {len(service.latencies_ns)}, {least} to {most} s")
-    latency_s = _s(median(service.latencies_ns), measured=scene.measured)
-    return {"latency_s": latency_s, "answer": orjson.loads(texts.most_common(1)[0][0])}
+        least, most = _s(min(latencies_ns)), _s(max(latencies_ns))
+        notes.append(f"peripheral {kind}: latency is the median of {len(latencies_ns)}, {least} to {most} s")
+    latency_s = _s(median(latencies_ns), measured=scene.measured)
+    return {"latency_s": latency_s, "answer": orjson.loads(usual), **({"answers": others} if others else {})}
+
+
+def _troubles(kind: str, service: Service, notes: list[str]) -> Iterator[Json]:
+    """Steps, all from the beginning, for answers of a peripheral that came late or not at all on a floor. What comes
+    late is counted first: a later step does not see the answers that an earlier one has taken away."""
+    usual_ns = median(service.latencies_ns.values()) if service.latencies_ns else 0
+    for number, latency_ns in service.latencies_ns.items():
+        if latency_ns > usual_ns + _LATE_NS:
+            notes.append(f"timeline: request {number} to peripheral {kind} was answered after {_s(latency_ns)} s")
+            late = {"peripheral": kind, "nth": number, "by": _s(latency_ns - usual_ns, measured=True)}
+            yield {"at": 0, "do": {"peripheral_late": late}}
+    lost = [number for number in range(1, service.requests + 1) if number not in service.results]
+    for gone, number in enumerate(lost if service.results else ()):
+        notes.append(f"timeline: request {number} to peripheral {kind} was not answered")
+        yield {"at": 0, "do": {"peripheral_silent": {"peripheral": kind, "nth": number - gone}}}
 
 
 def _program(scene: Scene, program: ProgramChoice, notes: list[str]) -> Json:
@@ -190,6 +211,8 @@ def _timeline(scene: Scene, notes: list[str]) -> list[Json]:
             {"when": {"master": "softerror", "nth": nth}, "with_delay": _s(ns), "do": {"operator": "reset"}}
             for nth, ns in enumerate(scene.resets_after_ns, start=1)
         ]
+    for kind, service in sorted(scene.services.items() if scene.measured else ()):
+        steps += _troubles(kind, service, notes)
     for deed in scene.deeds:
         if deed.why:
             notes.append(f"timeline: {next(iter(deed.do))} is guessed, because {deed.why}")

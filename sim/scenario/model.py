@@ -186,6 +186,8 @@ class Peripheral(Section):
     """Time from request to answer."""
     answer: JsonValue = _OK
     """The ``result`` of its answer."""
+    answers: Mapping[Annotated[int, Field(ge=1)], JsonValue] = {}
+    """Other results by the number of the request in the run, from 1."""
     does: Mapping[Text, Deed] = {}
     """What it does, by the request's ``ioctl_name``; other requests are only answered."""
 

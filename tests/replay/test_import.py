@@ -8,15 +8,18 @@ import pytest
 from drycell.sim.cell.run import run
 from drycell.sim.errors import DrycellError
 from drycell.sim.replay import Entry, Gap, Recording, open_recording
+from drycell.sim.replay.alignment import align, spoken
 from drycell.sim.replay.answers import single, spelled
 from drycell.sim.replay.bringing import bring
 from drycell.sim.replay.lot_file import read_lot
 from drycell.sim.replay.recognising import GAPS_TOLD, recognise
 from drycell.sim.replay.staging import ProgramChoice, stage
+from drycell.sim.replay.stored import store
 from drycell.sim.scenario import load
 from tests.replay.real_cell import DEVICE, LOT, SITES
 from tests.replay.roundtrip import same_again
 
+DEMO_CELL = "demo"
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "scenarios" / "demo"
 KEPT = Path(__file__).parent / "recordings"
@@ -147,11 +150,36 @@ def test_of_an_stdf_file_single_precision_is_enough():
     assert spelled(single(3.2971), 0, narrow=single) == "3.2971"
 
 
-def as_a_floor_tells(scenario, folder):
-    """The scene of a run of ours as somebody beside the broker heard it, who knows of no faults and no instruments."""
+def heard_on_a_floor(scenario, folder):
+    """A run of ours as somebody beside the broker heard it, who knows of no faults and no instruments."""
     run(scenario, folder)
     heard = [replace(entry, detail={}) for entry in open_recording(folder) if entry.kind == "publish"]
-    return recognise([Recording("capture", "floor", lambda: iter(heard))])
+    return Recording("capture", "floor", lambda: iter(heard))
+
+
+def as_a_floor_tells(scenario, folder):
+    """The scene of such a run."""
+    return recognise([heard_on_a_floor(scenario, folder)])
+
+
+def test_what_a_chamber_did_on_a_floor_it_does_again(tmp_path):
+    chamber = {"peripheral": "Temperature"}
+    scenario = faulty(
+        {"at": 0, "do": {"peripheral_wrong": {**chamber, "nth": 2, "result": {"status": "door open"}}}},
+        {"at": 0, "do": {"peripheral_late": {**chamber, "nth": 3, "by": 4.0}}},
+        {"at": 0, "do": {"peripheral_silent": {**chamber, "nth": 4, "count": 2}}},
+        **{"devices.size": 14, "cell.operator": {"resets": 5, "reset_after_s": 1}},
+    )
+    recording = heard_on_a_floor(scenario, tmp_path / "first")
+    store(recording, tmp_path / "floor.recording.jsonl")
+    staged = bring([tmp_path / "floor.recording.jsonl"], tmp_path / "again.yaml", definitions=DEMO, rung="model")
+    assert staged.scenario.cell.peripherals["Temperature"].answers == {2: {"status": "door open"}}
+    assert [step.do.fault[0] for step in staged.scenario.timeline] == ["peripheral_late", *["peripheral_silent"] * 2]
+    run(staged.scenario, tmp_path / "second")
+    topics = scenario.cell.protocol.topics(DEMO_CELL, "handler")
+    left, right = (spoken(one, topics) for one in (recording, open_recording(tmp_path / "second")))
+    alignment = align(left, right, ["program0", "program1", "tcc", "master"])
+    assert alignment.partings == [] and alignment.counts["tcc"] >= 5
 
 
 @pytest.mark.parametrize(
