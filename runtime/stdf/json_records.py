@@ -40,7 +40,7 @@ def from_json(data: object) -> Record:
     shape = _shape(name, tuple(data), tuple(map(type, data.values()))) if isinstance(name, str) else None
     if shape is None or data.get("REC_TYP") not in shape.typ or data.get("REC_SUB") not in shape.sub:
         return _judged(data, name)
-    fields = {key: data[key] for key in shape.present}
+    fields = dict(zip(shape.present, map(data.__getitem__, shape.present), strict=True))
     for f in shape.doubtful:
         fields[f.name] = _value(shape.type.name, f, fields[f.name], _site(data))
     return Record(shape.type, fields)

@@ -190,7 +190,7 @@ class LotWriter:
         recs = [r if isinstance(r, Record) else from_json(r) for r in records]
         self._parts_are_whole(recs)
         seen: set[str] = set()
-        recs = [self._result(r, test_t_ms or {}, seen) if r.name == "PRR" else r for r in recs]
+        recs = [self._result(r, test_t_ms or {}, seen) if r.type.name == "PRR" else r for r in recs]
         data = b"".join([self._encode(r) for r in recs])
         self._write(data)
         for rec in recs:
@@ -261,7 +261,7 @@ class LotWriter:
         """Each part is PIR, its tests, PRR; sites are those of the lot."""
         open_sites: set[Site] = set()
         for rec in recs:
-            name = rec.name
+            name = rec.type.name
             if name in _FREE:
                 continue
             if name not in _OF_A_PART:
@@ -282,7 +282,7 @@ class LotWriter:
             )
 
     def _site(self, rec: Record) -> Site:
-        head, site = rec.get("HEAD_NUM"), rec.get("SITE_NUM")
+        head, site = rec.fields.get("HEAD_NUM"), rec.fields.get("SITE_NUM")
         if head is None or site is None:
             missing = "HEAD_NUM" if head is None else "SITE_NUM"
             raise StdfError("is absent, but required", right="an integer", record=rec.name, field=missing, site=site)

@@ -7,14 +7,17 @@ says what is wrong or what a rule makes of it. Where the set cannot tell what fi
 import struct
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from itertools import groupby
 from math import isfinite
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from drycell.runtime.stdf.table import REQUIRED, Absence, Field, RecordType
 from drycell.runtime.stdf.values import FIXED, FLOATS, LENGTH_BYTE, writer
 
 Pack = Callable[[dict[str, Any]], bytes]
+_KEPT_TEXTS = 128
+"""Most texts of a lot are the same from device to device; so many are kept packed, for each place they stand in."""
 
 
 @lru_cache(maxsize=512)
@@ -24,21 +27,24 @@ def packers(rtype: RecordType, names: tuple[str, ...], order: str, charset: str)
     if not present <= rtype.index.keys():
         return None
     packs: list[Pack] = []
-    run: list[Field] = []
-    for f in rtype.fields[: length(rtype, present)]:
-        if f.name in present and f.type in FIXED:
-            run.append(f)
-            continue
-        if run:
-            packs.append(_run(run, order))
-            run = []
-        pack = _present(f, order, charset) if f.name in present else _absent(rtype, f, present, order, charset)
-        if pack is None:
-            return None
-        packs.append(pack)
-    if run:
-        packs.append(_run(run, order))
+    for way, run in groupby(rtype.fields[: length(rtype, present)], key=lambda f: _way(f, present)):
+        if way is _absent:
+            fillings = [_absent(rtype, f, present, order, charset) for f in run]
+            if None in fillings:
+                return None
+            packs += _fillings([filling for filling in fillings if filling is not None])
+        elif way is _other:
+            packs += [_other(f, order, charset) for f in run]
+        else:
+            packs.append(_fixed(list(run), order) if way is _fixed else _texts(list(run), charset))
     return tuple(packs)
+
+
+def _way(f: Field, present: set[str]) -> object:
+    """Which of the functions below packs the field."""
+    if f.name not in present:
+        return _absent
+    return _fixed if f.type in FIXED else _texts if f.type == "Cn" else _other
 
 
 def length(rtype: RecordType, present: Iterable[str]) -> int:
@@ -55,12 +61,21 @@ def flag_byte(rtype: RecordType, flag: Field, present: Iterable[str]) -> int:
     return flag.base | sum(1 << bit for bit, there in about.items() if not any(there))
 
 
-def _absent(rtype: RecordType, f: Field, present: set[str], order: str, charset: str) -> Pack | None:
+class _Filling(NamedTuple):
+    """The bytes of an absent field. They are right while ``flag`` is "", or while it has one of the bits of each of
+    ``masks`` set; without masks, while ``flag`` is a count of 0."""
+
+    raw: bytes
+    flag: str = ""
+    masks: tuple[int, ...] = ()
+
+
+def _absent(rtype: RecordType, f: Field, present: set[str], order: str, charset: str) -> _Filling | None:
     """The value that stands for "missing", as long as the fields that are there agree that it is."""
     if any(a.count == f.name and a.name in present for a in rtype.fields):
         return None
     if f.count:
-        return _no_array(f.count) if f.count in present else _constant(b"")
+        return _Filling(b"", f.count if f.count in present else "")
     if f.missing is REQUIRED:
         return None
     missing = f.missing
@@ -70,22 +85,35 @@ def _absent(rtype: RecordType, f: Field, present: set[str], order: str, charset:
         missing = flag_byte(rtype, f, present)
     raw = writer(f.type, order, charset)(missing, 0)
     if not f.flag:
-        return _constant(raw)
+        return _Filling(raw)
     mask = sum(1 << bit for bit in f.bits)
     if f.flag in present:
-        return _flagged(raw, f.flag, mask)
+        return _Filling(raw, f.flag, (mask,))
     flag = rtype.fields[rtype.index[f.flag]]
-    return _constant(raw) if flag.missing is Absence.FLAGS and flag_byte(rtype, flag, present) & mask else None
+    return _Filling(raw) if flag.missing is Absence.FLAGS and flag_byte(rtype, flag, present) & mask else None
+
+
+def _fillings(run: list[_Filling]) -> list[Pack]:
+    """Packers of absent fields that follow each other, one for all that hang on the same flag."""
+    packs = []
+    for (flag, is_count), group in groupby(run, key=lambda filling: (filling.flag, not filling.masks)):
+        fillings = list(group)
+        raw = b"".join([filling.raw for filling in fillings])
+        masks = tuple(mask for filling in fillings for mask in filling.masks)
+        packs.append(_constant(raw) if not flag else _no_array(flag) if is_count else _flagged(raw, flag, masks))
+    return packs
 
 
 def _constant(raw: bytes) -> Pack:
     return lambda fields: raw
 
 
-def _flagged(raw: bytes, flag: str, mask: int) -> Pack:
+def _flagged(raw: bytes, flag: str, masks: tuple[int, ...]) -> Pack:
     def pack(fields: dict[str, Any]) -> bytes:
-        if not fields[flag] & mask:
-            raise ValueError
+        flags = fields[flag]
+        for mask in masks:
+            if not flags & mask:
+                raise ValueError
         return raw
 
     return pack
@@ -100,47 +128,38 @@ def _no_array(count: str) -> Pack:
     return pack
 
 
-def _run(run: list[Field], order: str) -> Pack:
+def _fixed(run: list[Field], order: str) -> Pack:
     pack = struct.Struct(order + "".join(FIXED[f.type] for f in run)).pack
-    floats = [i for i, f in enumerate(run) if f.type in FLOATS]
-    names = [f.name for f in run]
-    if len(run) == 1:
-        name = names[0]
-        if not floats:
-            return lambda fields: pack(fields[name])
-
-        def one(fields: dict[str, Any]) -> bytes:
-            if not isfinite(fields[name]):
-                raise ValueError
-            return pack(fields[name])
-
-        return one
-    get = itemgetter(*names)
+    get = _getter([f.name for f in run])
+    floats = [f.name for f in run if f.type in FLOATS]
     if not floats:
         return lambda fields: pack(*get(fields))
+    get_floats = _getter(floats)
 
-    def many(fields: dict[str, Any]) -> bytes:
-        values = get(fields)
-        for i in floats:
-            if not isfinite(values[i]):
-                raise ValueError
-        return pack(*values)
+    def pack_finite(fields: dict[str, Any]) -> bytes:
+        if not isfinite(sum(get_floats(fields))):
+            raise ValueError
+        return pack(*get(fields))
 
-    return many
-
-
-def _present(f: Field, order: str, charset: str) -> Pack:
-    return _text(f, charset) if f.type == "Cn" else _other(f, order, charset)
+    return pack_finite
 
 
-def _text(f: Field, charset: str) -> Pack:
-    name = f.name
+def _texts(run: list[Field], charset: str) -> Pack:
+    get = _getter([f.name for f in run])
 
-    def pack(fields: dict[str, Any]) -> bytes:
-        raw: bytes = fields[name].encode(charset)
-        return LENGTH_BYTE[len(raw)] + raw  # IndexError beyond 255: the careful way then says so
+    @lru_cache(maxsize=_KEPT_TEXTS)
+    def packed(*texts: str) -> bytes:
+        raws = [text.encode(charset) for text in texts]
+        return b"".join([LENGTH_BYTE[len(raw)] + raw for raw in raws])  # IndexError beyond 255: the careful way says so
 
-    return pack
+    return lambda fields: packed(*get(fields))
+
+
+def _getter(names: list[str]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    (name,) = names
+    return lambda fields: (fields[name],)
 
 
 def _other(f: Field, order: str, charset: str) -> Pack:

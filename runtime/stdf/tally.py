@@ -66,8 +66,10 @@ class TestCount:
 
     def result(self, value: float) -> None:
         """Adds one valid result."""
-        self.low = min(self.low, value) if self.valid else value
-        self.high = max(self.high, value) if self.valid else value
+        if not self.valid or value < self.low:
+            self.low = value
+        if not self.valid or value > self.high:
+            self.high = value
         self.valid += 1
         self.sum += value
         self.squares += value * value
@@ -90,6 +92,7 @@ class Tally:
     soft: dict[tuple[Site, int], BinCount] = field(default_factory=dict)
     tests: dict[tuple[Site, int, str], TestCount] = field(default_factory=dict)
     wafer: PartCount = field(default_factory=PartCount)
+    _pairs: dict[tuple[int, int, int, str], tuple[TestCount, TestCount]] = field(default_factory=dict)
     _last: dict[tuple[int, str], Final] = field(default_factory=dict)
     _wafers: int = 0
 
@@ -140,11 +143,7 @@ class Tally:
         f = rec.fields
         flags = f["TEST_FLG"]
         values = _valid_results(rec, flags)
-        for site in ((f["HEAD_NUM"], f["SITE_NUM"]), EVERY):
-            key = (site, f["TEST_NUM"], kind)
-            count = self.tests.get(key)
-            if count is None:
-                count = self.tests[key] = TestCount(kind)
+        for count in self._counts(f["HEAD_NUM"], f["SITE_NUM"], f["TEST_NUM"], kind):
             if not count.name and f.get("TEST_TXT"):
                 count.name = f["TEST_TXT"]
             count.executed += not flags & 16
@@ -152,6 +151,14 @@ class Tally:
             count.alarms += flags & 1
             for value in values:
                 count.result(value)
+
+    def _counts(self, head: int, site: int, number: int, kind: str) -> tuple[TestCount, TestCount]:
+        """The counters of a test on a site and on all sites."""
+        pair = self._pairs.get((head, site, number, kind))
+        if pair is None:
+            own, every = (self.tests.setdefault((s, number, kind), TestCount(kind)) for s in ((head, site), EVERY))
+            pair = self._pairs[head, site, number, kind] = own, every
+        return pair
 
 
 def _valid_results(rec: Record, flags: int) -> list[float]:

@@ -10,7 +10,7 @@ Rules that hold here:
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from drycell.sim.broker import codec
 from drycell.sim.broker.clock import Clock, Deadline, Exchange
@@ -28,27 +28,6 @@ class ClientLink(Protocol):
     def to_broker(self, raw: bytes) -> None: ...
     def fin(self) -> None: ...
     def cut(self) -> None: ...
-
-
-_ANSWER_SIZES = {
-    codec.CONNACK: 2,
-    codec.PUBACK: 2,
-    codec.PUBREC: 2,
-    codec.PUBREL: 2,
-    codec.PUBCOMP: 2,
-    codec.UNSUBACK: 2,
-    codec.PINGRESP: 0,
-}
-
-
-def _check_answer(first: int, body: bytes) -> None:
-    """Raise ``ProtocolError`` unless this is a packet that a server may send, of the right size."""
-    kind = first >> 4
-    if kind in (codec.PUBLISH, codec.SUBACK):
-        if len(body) < 2:
-            raise codec.ProtocolError(f"{codec.PACKET_NAMES[kind]} is too short")
-    elif _ANSWER_SIZES.get(kind) != len(body) or first & 15 != codec.FLAGS_REQUIRED[kind]:
-        raise codec.ProtocolError(f"{codec.PACKET_NAMES[kind]} of {len(body)} bytes from a server")
 
 
 def _nothing(*_: object) -> None:
@@ -199,9 +178,12 @@ class MemoryClient:
         for first, body in self._framer.feed(data):
             if not self._open:
                 return
+            answer = _ANSWERS.get(first)
+            if answer is None or not answer.least <= len(body) <= answer.most:
+                self._give_up("protocol error")
+                continue
             try:
-                _check_answer(first, body)
-                _HANDLERS[first >> 4](self, first, body)
+                answer.take(self, first, body)
             except codec.ProtocolError:
                 self._give_up("protocol error")
         if self._framer.error is not None and self._open:
@@ -316,14 +298,23 @@ class MemoryClient:
             self._on_close(cause)
 
 
-_HANDLERS: dict[int, Callable[[MemoryClient, int, bytes], None]] = {
-    codec.CONNACK: MemoryClient._connack,
-    codec.PUBLISH: MemoryClient._publish,
-    codec.PUBACK: MemoryClient._finish,
-    codec.PUBREC: MemoryClient._pubrec,
-    codec.PUBREL: MemoryClient._pubrel,
-    codec.PUBCOMP: MemoryClient._finish,
-    codec.SUBACK: MemoryClient._suback,
-    codec.UNSUBACK: MemoryClient._finish,
-    codec.PINGRESP: MemoryClient._pingresp,
+class _Answer(NamedTuple):
+    """A packet that a server may send: what it is for, and the sizes that its body may have."""
+
+    take: Callable[[MemoryClient, int, bytes], None]
+    least: int
+    most: int
+
+
+_ANSWERS_BY_KIND = {
+    codec.CONNACK: _Answer(MemoryClient._connack, 2, 2),
+    codec.PUBLISH: _Answer(MemoryClient._publish, 2, codec.LARGEST_REMAINING_LENGTH),
+    codec.PUBACK: _Answer(MemoryClient._finish, 2, 2),
+    codec.PUBREC: _Answer(MemoryClient._pubrec, 2, 2),
+    codec.PUBREL: _Answer(MemoryClient._pubrel, 2, 2),
+    codec.PUBCOMP: _Answer(MemoryClient._finish, 2, 2),
+    codec.SUBACK: _Answer(MemoryClient._suback, 2, codec.LARGEST_REMAINING_LENGTH),
+    codec.UNSUBACK: _Answer(MemoryClient._finish, 2, 2),
+    codec.PINGRESP: _Answer(MemoryClient._pingresp, 0, 0),
 }
+_ANSWERS = {first: answer for kind, answer in _ANSWERS_BY_KIND.items() for first in codec.first_bytes(kind)}

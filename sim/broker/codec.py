@@ -26,6 +26,14 @@ FLAGS_REQUIRED = {kind: 0 for kind in range(1, 15) if kind != PUBLISH} | dict.fr
 )
 """Value of the lower four bits of the first byte for all packets but PUBLISH [MQTT-2.2.2-2]."""
 
+
+
+def first_bytes(kind: int) -> tuple[int, ...]:
+    """The first bytes that a packet of this kind may have."""
+    flags = range(16) if kind == PUBLISH else (FLAGS_REQUIRED[kind],)
+    return tuple(kind << 4 | flag for flag in flags)
+
+
 LARGEST_REMAINING_LENGTH = 268_435_455
 REFUSED = 0x80
 """Return code of SUBACK for a refused filter (section 3.9.3)."""
@@ -83,6 +91,9 @@ class Framer:
 
         What is not returned is kept, and judged by the ``limit`` of the next call.
         """
+        size = len(data) - 2
+        if 0 <= size < 128 and data[1] == size <= self.limit and not self._held and self.error is None:
+            return [(data[0], data[2:])]  # the usual case: one packet, whole and short
         if self._held:
             self._held += data
             if len(self._held) < self._needed:

@@ -158,23 +158,29 @@ class Connection:
 
     # -------------------------------------------------------------------------------------------- packets
     def _take(self, first: int, body: bytes) -> None:
-        kind = first >> 4
         try:
-            if kind != codec.PUBLISH and first & 15 != codec.FLAGS_REQUIRED.get(kind, -1):
-                raise codec.ProtocolError(f"{codec.PACKET_NAMES[kind]} with wrong flags [MQTT-2.2.2-2]")
             if self.session is None:
-                self._connect(kind, body)
+                self._connect(first, body)
                 return
             self._heard_ns = self._broker.clock.now_ns()
-            handler = _HANDLERS.get(kind)
+            handler = _HANDLERS.get(first)
             if handler is None:
-                raise codec.ProtocolError(f"{codec.PACKET_NAMES[kind]} from a connected client (section 3.1)")
+                self._check_flags(first)
+                name = codec.PACKET_NAMES[first >> 4]
+                raise codec.ProtocolError(f"{name} from a connected client (section 3.1)")
             handler(self, first, body)
         except codec.ProtocolError as error:
             self.end("protocol error", str(error))
 
-    def _connect(self, kind: int, body: bytes) -> None:
-        if kind != codec.CONNECT:
+    @staticmethod
+    def _check_flags(first: int) -> None:
+        kind = first >> 4
+        if kind != codec.PUBLISH and first & 15 != codec.FLAGS_REQUIRED.get(kind, -1):
+            raise codec.ProtocolError(f"{codec.PACKET_NAMES[kind]} with wrong flags [MQTT-2.2.2-2]")
+
+    def _connect(self, first: int, body: bytes) -> None:
+        self._check_flags(first)
+        if first >> 4 != codec.CONNECT:
             raise codec.ProtocolError("the first packet is not CONNECT [MQTT-3.1.0-1]")
         try:
             connect = codec.decode_connect(body)
@@ -224,7 +230,7 @@ class Connection:
         delivery = session.inflight_out.get(packet_id)
         if delivery is not None and delivery.qos == 1:
             del session.inflight_out[packet_id]
-            if session.waiting:
+            if session.queued_bytes:
                 self._broker.outbox.drain(session)
 
     def _pubrec(self, _: int, body: bytes) -> None:
@@ -244,7 +250,7 @@ class Connection:
         delivery = session.inflight_out.get(packet_id)
         if isinstance(delivery, Delivery) and delivery.released:
             del session.inflight_out[packet_id]
-            if session.waiting:
+            if session.queued_bytes:
                 self._broker.outbox.drain(session)
 
     def _subscribe(self, _: int, body: bytes) -> None:
@@ -293,7 +299,7 @@ class Connection:
                 line.clear()
 
 
-_HANDLERS: dict[int, Callable[[Connection, int, bytes], None]] = {
+_HANDLERS_BY_KIND: dict[int, Callable[[Connection, int, bytes], None]] = {
     codec.PUBLISH: Connection._publish,
     codec.PUBACK: Connection._puback,
     codec.PUBREC: Connection._pubrec,
@@ -304,3 +310,4 @@ _HANDLERS: dict[int, Callable[[Connection, int, bytes], None]] = {
     codec.PINGREQ: Connection._pingreq,
     codec.DISCONNECT: Connection._disconnect,
 }
+_HANDLERS = {first: handler for kind, handler in _HANDLERS_BY_KIND.items() for first in codec.first_bytes(kind)}

@@ -222,8 +222,12 @@ class MemoryLink:
     # ------------------------------------------------------------------------------------------ the client's end
     def to_broker(self, raw: bytes) -> None:
         """Send bytes to the broker."""
-        if self._client_open and not self.silent:
-            self._send(self._uplink, self._at_broker, raw)
+        if not self._client_open or self.silent:
+            return
+        if self._latency_ns:
+            self._uplink.push(self._latency_ns, raw)
+        else:
+            self._exchange.post(self._at_broker, raw)
 
     def fin(self) -> None:
         """End the client's side: the broker sees the end after all bytes sent before."""
