@@ -18,6 +18,7 @@ NOMINAL_VIN_VOLTS = 5.0
 VIN_LIMIT_VOLTS = 20.0
 RAMP_POINTS = 1000
 PINS = ("VIN", "VOUT")
+_DECIMALS = {3: "%.3f", 4: "%.4f"}
 
 
 class Device(Protocol):
@@ -86,7 +87,7 @@ def _one_vin(arguments: Sequence[str]) -> float:
 
 
 def _number(value: float, decimals: int) -> str:
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"
+    return _DECIMALS[decimals] % (round(value, decimals) + 0.0)
 
 
 def _resistance(device: Device | None, site: int, arguments: Sequence[str], _: float) -> str:

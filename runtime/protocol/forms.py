@@ -3,14 +3,20 @@
 Rule: the text of a filled form is the text that :func:`json.dumps` makes of the same dictionary, byte by byte.
 """
 
-import json
 from collections.abc import Mapping
+from json.encoder import JSONEncoder, c_make_encoder, encode_basestring_ascii  # type: ignore[attr-defined]
 from math import isfinite
 from typing import Any
 
 Json = dict[str, Any]
+_pieces = c_make_encoder(None, JSONEncoder().default, encode_basestring_ascii, None, ": ", ", ", False, False, True)
 _OPEN = "\0"
 """Stands for an open field while a form is made; no record holds this text."""
+
+
+def dumps(value: object) -> str:
+    """What :func:`json.dumps` gives, which makes a new encoder for every value."""
+    return "".join(_pieces(value, 0))
 
 
 class Form:
@@ -19,8 +25,8 @@ class Form:
     def __init__(self, record: Json, *changing: str) -> None:
         self._record = record
         self._changing = tuple(name for name in record if name in changing)
-        text = json.dumps({**record, **dict.fromkeys(changing, _OPEN)})
-        self._text = text.replace("%", "%%").replace(json.dumps(_OPEN), "%s")
+        text = dumps({**record, **dict.fromkeys(changing, _OPEN)})
+        self._text = text.replace("%", "%%").replace(dumps(_OPEN), "%s")
 
     def filled(self, fields: Mapping[str, Any]) -> "Filled":
         """The record with ``fields`` filled in: all that are open, in any order, and no others."""
@@ -31,7 +37,7 @@ class Form:
 
     def text(self, record: Mapping[str, Any]) -> str:
         """The JSON text of ``record``, which this form was filled into."""
-        return self._text % tuple([_literal(record[name]) for name in self._changing])
+        return self._text % tuple([text(record[name]) for name in self._changing])
 
 
 class Filled(Json):
@@ -47,8 +53,6 @@ def text(value: object) -> str:
         return value.form.text(value)
     if type(value) is list:
         return f"[{', '.join(map(text, value))}]"
-    return json.dumps(value)
-
-
-def _literal(value: Any) -> str:
-    return repr(value) if type(value) is int or (type(value) is float and isfinite(value)) else json.dumps(value)
+    if type(value) is int or (type(value) is float and isfinite(value)):
+        return repr(value)
+    return dumps(value)

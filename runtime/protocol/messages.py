@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from drycell.runtime.protocol.forms import text
+from drycell.runtime.protocol.forms import dumps, text
 
 Json = dict[str, Any]
 
@@ -27,8 +27,8 @@ OPTION_OFF: Json = {"active": False, "value": -1}
 def encode(message: Mapping[str, Any]) -> bytes:
     """JSON text in UTF-8; NaN and Infinity appear as those words, as the packages write them."""
     if type(message.get("payload")) is not list:
-        return json.dumps(message).encode()
-    return f"{{{', '.join(f'{json.dumps(key)}: {text(value)}' for key, value in message.items())}}}".encode()
+        return dumps(message).encode()
+    return f"{{{', '.join([f'{dumps(key)}: {text(value)}' for key, value in message.items()])}}}".encode()
 
 
 def decode(payload: bytes) -> Json:

@@ -34,13 +34,15 @@ def from_json(data: object) -> Record:
     Raises ``StdfError`` naming record, field and site if it is no object, of no known type, has an unknown field or a
     value of the wrong type. Ranges and missing fields are judged when the record is written.
     """
-    if not isinstance(data, Mapping):
+    if type(data) is not dict and not isinstance(data, Mapping):
         raise StdfError(f"a record is {_kind(data)}", right="a JSON object with type, REC_TYP, REC_SUB and fields")
     name = data.get("type", data.get("rec_id"))
     shape = _shape(name, tuple(data), tuple(map(type, data.values()))) if isinstance(name, str) else None
     if shape is None or data.get("REC_TYP") not in shape.typ or data.get("REC_SUB") not in shape.sub:
         return _judged(data, name)
-    fields = dict(zip(shape.present, map(data.__getitem__, shape.present), strict=True))
+    fields = dict(data)
+    for key in shape.unset:
+        del fields[key]
     for f in shape.doubtful:
         fields[f.name] = _value(shape.type.name, f, fields[f.name], _site(data))
     return Record(shape.type, fields)
@@ -49,14 +51,14 @@ def from_json(data: object) -> Record:
 class _Shape(NamedTuple):
     """What objects with the same keys and kinds of values have in common, when that is all right.
 
-    ``typ``, ``sub``: what REC_TYP and REC_SUB may be; ``present``: the fields that are set; ``doubtful``: those whose
-    values have to be looked at.
+    ``typ``, ``sub``: what REC_TYP and REC_SUB may be; ``unset``: the keys that are no fields that are set;
+    ``doubtful``: the fields whose values have to be looked at.
     """
 
     type: RecordType
     typ: tuple[int | None, int]
     sub: tuple[int | None, int]
-    present: tuple[str, ...]
+    unset: tuple[str, ...]
     doubtful: tuple[Field, ...]
 
 
@@ -66,19 +68,19 @@ def _shape(name: str, keys: tuple[Any, ...], kinds: tuple[type, ...]) -> _Shape 
     if name not in TYPES or name in _OPAQUE_NAMES:
         return None
     rtype = TYPES[name]
-    present, doubtful = [], []
+    unset, doubtful = [], []
     for key, kind in zip(keys, kinds, strict=True):
         if kind is NoneType or key in _ENVELOPE:
+            unset.append(key)
             continue
         if key not in rtype.index:
             return None
         f = rtype.fields[rtype.index[key]]
-        present.append(key)
         if f.type not in _PLAIN:
             doubtful.append(f)
         elif kind not in _PLAIN[f.type]:
             return None
-    return _Shape(rtype, (None, rtype.typ), (None, rtype.sub), tuple(present), tuple(doubtful))
+    return _Shape(rtype, (None, rtype.typ), (None, rtype.sub), tuple(unset), tuple(doubtful))
 
 
 def _judged(data: Mapping[Any, Any], name: object) -> Record:

@@ -27,7 +27,8 @@ def packers(rtype: RecordType, names: tuple[str, ...], order: str, charset: str)
     if not present <= rtype.index.keys():
         return None
     packs: list[Pack] = []
-    for way, run in groupby(rtype.fields[: length(rtype, present)], key=lambda f: _way(f, present)):
+    for way, fields in groupby(rtype.fields[: length(rtype, present)], key=lambda f: _way(f, present)):
+        run = list(fields)
         if way is _absent:
             fillings = [_absent(rtype, f, present, order, charset) for f in run]
             if None in fillings:
@@ -36,7 +37,7 @@ def packers(rtype: RecordType, names: tuple[str, ...], order: str, charset: str)
         elif way is _other:
             packs += [_other(f, order, charset) for f in run]
         else:
-            packs.append(_fixed(list(run), order) if way is _fixed else _texts(list(run), charset))
+            packs.append(_fixed(run, order) if way is _fixed else _texts(run, charset))
     return tuple(packs)
 
 
@@ -150,7 +151,7 @@ def _texts(run: list[Field], charset: str) -> Pack:
     @lru_cache(maxsize=_KEPT_TEXTS)
     def packed(*texts: str) -> bytes:
         raws = [text.encode(charset) for text in texts]
-        return b"".join([LENGTH_BYTE[len(raw)] + raw for raw in raws])  # IndexError beyond 255: the careful way says so
+        return b"".join([LENGTH_BYTE[len(raw)] + raw for raw in raws])  # IndexError beyond 255: then the careful way
 
     return lambda fields: packed(*get(fields))
 

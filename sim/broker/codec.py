@@ -27,7 +27,6 @@ FLAGS_REQUIRED = {kind: 0 for kind in range(1, 15) if kind != PUBLISH} | dict.fr
 """Value of the lower four bits of the first byte for all packets but PUBLISH [MQTT-2.2.2-2]."""
 
 
-
 def first_bytes(kind: int) -> tuple[int, ...]:
     """The first bytes that a packet of this kind may have."""
     flags = range(16) if kind == PUBLISH else (FLAGS_REQUIRED[kind],)

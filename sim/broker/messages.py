@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from drycell.sim.broker.access import AccessRules
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Message:
-    """One application message. ``sender`` is an MQTT client id, or the actor name of an in-process peer.
+    """One application message, not to be changed (a frozen one would take four times as long to make).
+
+    ``sender`` is an MQTT client id, or the actor name of an in-process peer.
 
     ``retain`` is the flag as published; for a message handed to an MQTT client it is the flag as received, and
     ``sender`` is empty there, because MQTT does not tell it. ``will`` marks a will.

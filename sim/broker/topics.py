@@ -117,27 +117,18 @@ class FilterIndex(Generic[T]):
         return found
 
     def _walk(self, names: list[str], reserved: bool) -> Iterator[tuple[int, int, T]]:
-        nodes = [self._root]
+        nodes, rest = [self._root], []
         for depth, name in enumerate(names):
-            following: list[_Node[T]] = []
-            for node in nodes:
-                children = node.children
-                wild = not (reserved and depth == 0)
-                if wild and "#" in children:
-                    yield from self._entries(children["#"])
-                if wild and "+" in children:
-                    following.append(children["+"])
-                if name in children and name not in ("+", "#"):
-                    following.append(children[name])
-            nodes = following
+            children = [node.children for node in nodes]
+            if not (reserved and depth == 0):
+                rest += [below["#"] for below in children if "#" in below]
+                nodes = [below["+"] for below in children if "+" in below]
+            else:
+                nodes = []
+            if name not in ("+", "#"):
+                nodes += [below[name] for below in children if name in below]
             if not nodes:
-                return
-        for node in nodes:
-            yield from self._entries(node)
-            if "#" in node.children:
-                yield from self._entries(node.children["#"])
-
-    @staticmethod
-    def _entries(node: _Node[T]) -> Iterator[tuple[int, int, T]]:
-        for owner, (sequence, qos) in node.entries.items():
-            yield sequence, qos, owner
+                break
+        rest += nodes
+        rest += [node.children["#"] for node in nodes if "#" in node.children]
+        return ((sequence, qos, owner) for node in rest for owner, (sequence, qos) in node.entries.items())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from drycell.runtime.protocol import records
@@ -16,6 +17,7 @@ Values = Mapping[str, tuple[float, ...]]
 INVALID_RESULT = 2
 """Bit 1 of a PTR's TEST_FLG: the RESULT field is not valid (STDF V4, record PTR)."""
 
+_FORMS = 1024
 _NO_PART: Json = {"passed": True, "num_test": 0, "hard_bin": 0, "soft_bin": 0, "test_t_ms": 0, "part_id": ""}
 _OF_A_PART = ("PART_FLG", "NUM_TEST", "HARD_BIN", "SOFT_BIN", "TEST_T", "PART_ID")
 
@@ -53,10 +55,10 @@ class Bookkeeper:
         self._quirks = quirks
         outputs = [output for test in program.tests for output in test.outputs]
         self._forms = {output.name: _form(site, output) for output in outputs}
-        self._ftr_forms = {t.instance: Form(records.ftr(t.test_num, site), "TEST_FLG") for t in program.tests}
-        self._prr_form = Form(records.prr(site, **_NO_PART), *_OF_A_PART)
+        self._ftr_forms = {test.instance: _ftr_form(site, test.test_num) for test in program.tests}
+        self._prr_form = _prr_form(site)
         self._program = program
-        self.pir: Json = Form(records.pir(site)).filled({})
+        self.pir: Json = _pir_form(site).filled({})
         self.statistics = {output.name: Statistics() for output in outputs}
 
     def judge(self, test: Test, values: Values | None) -> TestVerdict:
@@ -130,7 +132,26 @@ class Bookkeeper:
         ]
 
 
+# Forms are made once for all runs of a program; bounded, so that those of programs flown no more do not pile up.
+
+
+@lru_cache(maxsize=_FORMS)
 def _form(site: int, output: Output) -> Form:
     if output.mpr:
         return Form(records.mpr(site, output), "TEST_FLG", "RSLT_CNT", "RTN_RSLT")
     return Form(records.ptr(site, output), "TEST_FLG", "RESULT")
+
+
+@lru_cache(maxsize=_FORMS)
+def _ftr_form(site: int, test_num: int) -> Form:
+    return Form(records.ftr(test_num, site), "TEST_FLG")
+
+
+@lru_cache(maxsize=_FORMS)
+def _prr_form(site: int) -> Form:
+    return Form(records.prr(site, **_NO_PART), *_OF_A_PART)
+
+
+@lru_cache(maxsize=_FORMS)
+def _pir_form(site: int) -> Form:
+    return Form(records.pir(site))

@@ -68,6 +68,8 @@ class ModelledProgram(ABC):
         self.was_killed = False
         self._actor = f"sequencer{site}"
         self._inputs = {t.instance: {name: i.value for name, i in t.inputs.items()} for t in program.tests}
+        self._questions: dict[tuple[str, str], str] = {}
+        """Output and site -> what is asked, while the inputs are what they are."""
         self._books = Bookkeeper(program, int(site), quirks)
         self._times_ns = {test.instance: 0 for test in program.tests}
         self._runs = {test.instance: 0 for test in program.tests}
@@ -262,18 +264,20 @@ class ModelledProgram(ABC):
 
     def _answer_to(self, instrument: str | None, question: str) -> Generator[simpy.Event, Any, str]:
         """What the instrument says first. Raises ValueError when that takes too long."""
-        clock, until_ns = self._kernel.clock, self._kernel.now_ns + ns(INSTRUMENT_TIMEOUT_S)
-        told, found = clock.event(), list[Answers]()
-        waits = False
+        found: list[Answers] = []
+        told: simpy.Event | None = None
 
         def done(answers: Answers) -> None:
             found.append(answers)
-            if waits:
+            if told is not None:
                 told.succeed()
 
         self._put(instrument, question, done)
+        if found and isinstance(found[0], str):
+            return found[0]
+        clock, until_ns = self._kernel.clock, self._kernel.now_ns + ns(INSTRUMENT_TIMEOUT_S)
         if not found:
-            waits = True
+            told = clock.event()
             yield told | clock.timeout(ns(INSTRUMENT_TIMEOUT_S))
             yield from self._awake()
         answers = found[0] if found else ()
@@ -297,7 +301,9 @@ class ModelledProgram(ABC):
             if output.of is not None:
                 values[output.name] = (output.reduced(values[output.of]),)
                 continue
-            question = output.question(self._site, inputs)
+            question = self._questions.get((output.name, self._site))
+            if question is None:
+                question = self._questions[output.name, self._site] = output.question(self._site, inputs)
             answer = yield from self._answer_to(output.instrument, question)
             if answer.startswith("ERROR"):
                 raise ValueError(f"{output.instrument or 'the meter'} refused {question!r}: {answer}")

@@ -61,7 +61,7 @@ class Output:
 
     def read(self, answer: str) -> tuple[float, ...]:
         """The values in an instrument's answer. ValueError when it is not made of numbers."""
-        numbers = tuple(float(number) for number in answer.split(","))
+        numbers = tuple(map(float, answer.split(",")))
         if self.scale == 1.0:
             return numbers
         return tuple(round(number * self.scale, self.decimals) for number in numbers)

@@ -180,6 +180,7 @@ class ModelledSequencer(ModelledProgram):
             if not limits.shmoo or not limits.low <= value <= limits.high:
                 raise ProgramError(f"input parameter {name!r} cannot be set to {value:g}")
             self._inputs[instance][name] = value
+            self._questions.clear()
 
     def _set_hard_bin(self, command: Json) -> None:
         self._hard_bins[int(command["sbin"])] = int(command["hbin"])
@@ -226,7 +227,8 @@ class ModelledSequencer(ModelledProgram):
         begin_ns = self._kernel.now_ns
         data, soft_bin, failed, num_test = [self._books.pir], 1, False, 0
         for index, test in enumerate(wanted):
-            yield from self._released()
+            if self._tester is not None:
+                yield from self._released(self._tester)
             verdict = yield from self._run_test(test)
             if self._ended:
                 return
@@ -258,11 +260,9 @@ class ModelledSequencer(ModelledProgram):
         if not self._ended:
             yield self._tell("testresult", messages.typed("testresult", data))
 
-    def _released(self) -> Steps:
+    def _released(self, tester: Tester) -> Steps:
         """Wait until the tester lets this site go on. Raises ProgramError when it does not."""
-        tester, site = self._tester, int(self._site)
-        if tester is None:
-            return
+        site = int(self._site)
         released = self._kernel.clock.event()
         tester.request(site, partial(_succeed, released))
         yield released | self._kernel.clock.timeout(ns(TESTER_TIMEOUT_S))

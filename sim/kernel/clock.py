@@ -12,7 +12,7 @@ from heapq import heappop
 from typing import Any
 
 import simpy
-from simpy.events import NORMAL, Event
+from simpy.events import NORMAL, Event, Timeout
 
 NS_PER_S = 1_000_000_000
 
@@ -51,6 +51,14 @@ class Clock(simpy.Environment):
         super().__init__(initial_time=0)
         self.read_ns: Callable[[], int] = partial(getattr, self, "_now")
         """Gives :attr:`now_ns`, for those who ask very often."""
+
+    def event(self) -> Event:
+        """An event that somebody will trigger. SimPy's own attribute makes a new bound class each time."""
+        return Event(self)
+
+    def timeout(self, delay: float = 0, value: Any = None) -> Timeout:
+        """An event ``delay`` nanoseconds from now."""
+        return Timeout(self, delay, value)
 
     @property
     def now_ns(self) -> int:
