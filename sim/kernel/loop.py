@@ -1,6 +1,6 @@
 """An asyncio event loop whose time is the simulated clock.
 
-The loop is asyncio's own; only its selector is ours. asyncio calls ``select()`` when it has run everything that was
+The loop is asyncio's own but for its turn and its selector. It calls ``select()`` when it has run everything that was
 ready, and that call is where simulated time passes. The order of simultaneous events, written down once:
 
 1. data before time: whatever a socket or an attached process has ready is handled before the clock moves;
@@ -15,13 +15,12 @@ import asyncio
 import selectors
 import socket
 from collections.abc import Callable, Mapping
-from heapq import heappush
+from heapq import heappop, heappush
 from typing import Any, Protocol, TypeVar
 
 from drycell.sim.kernel.clock import NS_PER_S, Clock
 from drycell.sim.kernel.pace import Pace, WallClock
 
-_HALF_NS = 0.5e-9
 _OWN_DESCRIPTORS = 1
 """asyncio's own: the pipe that threads and signal handlers wake the loop by, of which there are none here."""
 _S = TypeVar("_S", bound=selectors.BaseSelector)
@@ -154,6 +153,7 @@ class KernelLoop(asyncio.SelectorEventLoop):
 
     _ready: Any
     _scheduled: Any
+    _stopping: bool
 
     def __init__(self, clock: Clock, pace: Pace, before_moving: Callable[[], object]) -> None:
         self.selector = _Selector(clock, pace, before_moving)
@@ -161,7 +161,6 @@ class KernelLoop(asyncio.SelectorEventLoop):
         self._clock = clock
         self.on_socket: Callable[[socket.socket], object] | None = None
         super().__init__(self.selector)
-        self._clock_resolution = _HALF_NS
         self._timers = 0
 
     def time(self) -> float:
@@ -178,6 +177,24 @@ class KernelLoop(asyncio.SelectorEventLoop):
         heappush(self._scheduled, timer)
         timer._scheduled = True
         return timer
+
+    def _run_once(self) -> None:
+        """One turn: what arrived, or what is first at the next instant; then the timers that are due; then all that
+        is ready. asyncio's own, less what simulated time has no use for: waiting, and noticing slow callbacks."""
+        ready, scheduled, now_ns = self._ready, self._scheduled, self._clock.now_ns
+        while scheduled and scheduled[0]._cancelled:
+            heappop(scheduled)._scheduled = False
+        busy = ready or self._stopping or (scheduled and scheduled[0].at_ns <= now_ns)
+        self._process_events(self.selector.select(0 if busy else None))  # type: ignore[attr-defined]
+        now_ns = self._clock.now_ns
+        while scheduled and scheduled[0].at_ns <= now_ns:
+            timer = heappop(scheduled)
+            timer._scheduled = False
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
 
     def _make_socket_transport(self, sock: socket.socket, *args: Any, **kwargs: Any) -> Any:
         """asyncio's own, after ``on_socket`` has seen the stream socket."""
