@@ -5,7 +5,6 @@ Rules that hold here:
 * A wildcard at the first level never matches a topic that begins with ``$`` [MQTT-4.7.2-1].
 """
 
-from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -52,22 +51,27 @@ class _Node(Generic[T]):
 class FilterIndex(Generic[T]):
     """Which owners subscribed to a topic, and with which QoS.
 
-    A tree of topic levels, with a cache of whole topics in front of it: a message on a topic that was seen since the
-    last change of subscriptions costs one dictionary access. With ``merge`` an owner appears once, at the place of
-    its oldest matching filter and with the highest QoS of all [MQTT-3.3.5-1]; else once per matching filter.
+    Filters without wildcards stand by themselves, the others in a tree of topic levels, with a cache of whole topics
+    in front of both: a message on a topic that was seen since the last change of subscriptions costs one dictionary
+    access. With ``merge`` an owner appears once, at the place of its oldest matching filter and with the highest QoS
+    of all [MQTT-3.3.5-1]; else once per matching filter.
     """
 
     def __init__(self, *, merge: bool = True) -> None:
         self._merge = merge
+        self._plain: dict[str, _Node[T]] = {}
         self._root: _Node[T] = _Node()
         self._sequence = 0
         self._cache: dict[str, tuple[tuple[T, int], ...]] = {}
 
     def add(self, topic_filter: str, owner: T, qos: int) -> None:
         """Subscribe ``owner``; an equal filter of the same owner is replaced in place [MQTT-3.8.4-3]."""
-        node = self._root
-        for level in topic_filter.split("/"):
-            node = node.children.setdefault(level, _Node())
+        if not _has_wildcard(topic_filter):
+            node = self._plain.setdefault(topic_filter, _Node())
+        else:
+            node = self._root
+            for level in topic_filter.split("/"):
+                node = node.children.setdefault(level, _Node())
         known = node.entries.get(owner)
         if known is None:
             self._sequence += 1
@@ -76,6 +80,21 @@ class FilterIndex(Generic[T]):
 
     def remove(self, topic_filter: str, owner: T) -> bool:
         """Take the subscription away; False when there was none. Empty branches of the tree go with it."""
+        removed = self._remove_plain if not _has_wildcard(topic_filter) else self._remove_wild
+        if not removed(topic_filter, owner):
+            return False
+        self._forget(topic_filter)
+        return True
+
+    def _remove_plain(self, topic_filter: str, owner: T) -> bool:
+        node = self._plain.get(topic_filter)
+        if node is None or node.entries.pop(owner, None) is None:
+            return False
+        if not node.entries:
+            del self._plain[topic_filter]
+        return True
+
+    def _remove_wild(self, topic_filter: str, owner: T) -> bool:
         path = [self._root]
         levels = topic_filter.split("/")
         for level in levels:
@@ -89,12 +108,11 @@ class FilterIndex(Generic[T]):
             if node.entries or node.children:
                 break
             del parent.children[level]
-        self._forget(topic_filter)
         return True
 
     def _forget(self, topic_filter: str) -> None:
         """Whose answers may have changed; peers listen to single topics for the time of one question."""
-        if "+" in topic_filter or "#" in topic_filter:
+        if _has_wildcard(topic_filter):
             self._cache.clear()
         else:
             self._cache.pop(topic_filter, None)
@@ -103,32 +121,46 @@ class FilterIndex(Generic[T]):
         """All (owner, QoS) whose filter matches ``topic``, in order of subscription."""
         found = self._cache.get(topic)
         if found is None:
-            hits = sorted(self._walk(topic.split("/"), topic[:1] == "$"), key=lambda hit: hit[0])
+            hits = [(entry, owner) for node in self._nodes(topic) for owner, entry in node.entries.items()]
+            hits.sort(key=_sequence)
             if self._merge:
                 highest: dict[T, int] = {}
-                for _, qos, owner in hits:
+                for (_, qos), owner in hits:
                     highest[owner] = max(qos, highest.get(owner, 0))
                 found = tuple(highest.items())
             else:
-                found = tuple((owner, qos) for _, qos, owner in hits)
+                found = tuple((owner, qos) for (_, qos), owner in hits)
             if len(self._cache) >= _CACHE_SIZE:
                 self._cache.clear()
             self._cache[topic] = found
         return found
 
-    def _walk(self, names: list[str], reserved: bool) -> Iterator[tuple[int, int, T]]:
-        nodes, rest = [self._root], []
-        for depth, name in enumerate(names):
-            children = [node.children for node in nodes]
-            if not (reserved and depth == 0):
-                rest += [below["#"] for below in children if "#" in below]
-                nodes = [below["+"] for below in children if "+" in below]
-            else:
-                nodes = []
-            if name not in ("+", "#"):
-                nodes += [below[name] for below in children if name in below]
+    def _nodes(self, topic: str) -> list["_Node[T]"]:
+        """The nodes of all filters that match."""
+        plain = self._plain.get(topic)
+        found = [] if plain is None else [plain]
+        nodes = [self._root]
+        wild = topic[:1] != "$"
+        for name in topic.split("/"):
+            following: list[_Node[T]] = []
+            for node in nodes:
+                children = node.children
+                if wild:
+                    if "#" in children:
+                        found.append(children["#"])
+                    if "+" in children:
+                        following.append(children["+"])
+                if name in children and name not in ("+", "#"):
+                    following.append(children[name])
+            nodes, wild = following, True
             if not nodes:
-                break
-        rest += nodes
-        rest += [node.children["#"] for node in nodes if "#" in node.children]
-        return ((sequence, qos, owner) for node in rest for owner, (sequence, qos) in node.entries.items())
+                return found
+        return found + nodes + [node.children["#"] for node in nodes if "#" in node.children]
+
+
+def _has_wildcard(topic_filter: str) -> bool:
+    return "+" in topic_filter or "#" in topic_filter
+
+
+def _sequence(hit: tuple[tuple[int, int], object]) -> int:
+    return hit[0][0]
