@@ -99,6 +99,8 @@ class Reorder(_LinkMessage):
             if not held or kind_of(stage.topics, message.topic) != self.behind:
                 return None
             released = [(0, message), *((0, late) for late in held)]
+            for late in held:
+                stage.note(topic=late.topic, behind=message.topic)
             held.clear()
             return released
 
