@@ -3,6 +3,7 @@
 Rules that hold here:
 - A device answers from the row of its present contact; what that row does not hold, from its nearest other row.
 - Answers to one question come in their order; after the last one, that one is repeated.
+- What no device in contact has an answer to is answered as it was outside of a contact.
 - What was never answered is an error of the instrument, so the test that asks ends in its alarm bin.
 """
 
@@ -10,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drycell.sim.errors import DrycellError
-from drycell.sim.hooks import Device, DeviceAt, PopulationRequest
-from drycell.sim.replay.lot_file import Answers, Row, read_lot
+from drycell.sim.hooks import Device, DeviceAt, Population, PopulationRequest
+from drycell.sim.replay.lot_file import OF, Answers, Row, read_lot
 
 IDENTITY = "drycell,recorded answers,0,1"
 
@@ -34,9 +35,15 @@ class RecordedDevice:
 
 
 class RecordedPopulation:
-    """The devices in ``rows``, numbered in the order of their first contact; a touchdown has each site once."""
+    """The devices in ``rows``, numbered in the order of their first contact; a touchdown has each site once.
+
+    ``outside``: question -> what was answered outside of a contact.
+    """
 
     def __init__(self, rows: Sequence[Row]) -> None:
+        told = [(row.site, row.answers) for row in rows if not row.part]
+        self.outside = {_question(text, site): answers for site, known in told for text, answers in known.items()}
+        rows = [row for row in rows if row.part]
         names = list(dict.fromkeys(row.part for row in rows))
         numbers = {part: number for number, part in enumerate(names, start=1)}
         self.parts = {number: part for part, number in numbers.items() if part != str(number)}
@@ -73,8 +80,16 @@ class RecordedInstrument:
     """Answers each question as it was answered while the same device was in contact."""
 
     def __init__(self, device_at: DeviceAt) -> None:
+        self._name = ""
+        self._outside: dict[str, list[str]] = {}
         self._left: dict[int, dict[str, list[str]]] = {}
         self._seen: dict[int, int] = {}
+
+    def prepare(self, name: str, population: Population) -> None:
+        """What it is called, and the lot it is for."""
+        self._name = name
+        if isinstance(population, RecordedPopulation):
+            self._outside = {question: list(answers) for question, answers in population.outside.items()}
 
     def seat(self, site: int, device: Device | None) -> None:
         """A device touches ``site``, or nothing does."""
@@ -89,13 +104,14 @@ class RecordedInstrument:
         """What was answered then; nothing to a line that does not ask."""
         if "?" not in line:
             return ""
-        if line.strip().upper() == "*IDN?":
-            return IDENTITY
-        answering = [answers[line] for answers in self._left.values() if line in answers]
-        if len(answering) != 1:
-            return f"ERROR {'several devices have' if answering else 'no device in contact has'} an answer to {line}"
-        (answers,) = answering
-        return answers.pop(0) if len(answers) > 1 else answers[0]
+        for question in (f"{self._name}{OF} {line}", line):
+            answering = [known[question] for known in self._left.values() if question in known]
+            if len(answering) == 1 or (not answering and question in self._outside):
+                answers = answering[0] if answering else self._outside[question]
+                return answers.pop(0) if len(answers) > 1 else answers[0]
+            if answering:
+                return f"ERROR several devices have an answer to {line}"
+        return IDENTITY if line.strip().upper() == "*IDN?" else f"ERROR no device in contact has an answer to {line}"
 
 
 def _question(text: str, site: int) -> str:

@@ -49,6 +49,7 @@ from drycell.sim.hooks import (
     Planned,
     Population,
     PopulationRequest,
+    Prepared,
     Seated,
     Tester,
     registry,
@@ -117,7 +118,7 @@ class Cell:
             self._bench = CellBench(scenario, kernel.clock.read_ns, record, self._seams)
             self._head.watch(self._seat)
         self.instruments = {
-            name: InstrumentServer(name, self._instrument(instrument.model), record, self._seams.reply)
+            name: InstrumentServer(name, self._instrument(name, instrument.model), record, self._seams.reply)
             for name, instrument in scenario.instruments.items()
         } | (self._bench.servers if self._bench else {})
         self._tester = self._make_tester()
@@ -159,8 +160,10 @@ class Cell:
             ),
         )
 
-    def _instrument(self, model: str) -> Instrument:
+    def _instrument(self, name: str, model: str) -> Instrument:
         made = registry().instrument(model, self._device_at)
+        if isinstance(made, Prepared):
+            made.prepare(name, self._population)
         if isinstance(made, Seated):
             self._head.watch(partial(self._tell, made))
         return made

@@ -74,6 +74,14 @@ class Seated(Protocol):
         """A device of the lot touches ``site`` from now on, or nothing does."""
 
 
+@runtime_checkable
+class Prepared(Protocol):
+    """An instrument that is told once what it is called and which lot it is for."""
+
+    def prepare(self, name: str, population: Population) -> None:
+        """Before anything is asked."""
+
+
 class ServedInstrument(Protocol):
     """An instrument that takes messages, at simulated cost of time. Messages and answers have no terminator."""
 

@@ -4,14 +4,14 @@ A PTR holds ``value * 10**exp10`` and ``RES_SCAL = -exp10``; what the program re
 gives the recorded one, in double precision for messages, in single precision for STDF files.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from struct import Struct
 
 from drycell.sim.cell.program_model import Output, ProgramModel
-from drycell.sim.replay.lot_file import Answers
+from drycell.sim.replay.lot_file import OF, Answers
 from drycell.sim.replay.parts import tests_of
-from drycell.sim.replay.scene import Contact, Json
+from drycell.sim.replay.scene import Asked, Contact, Json
 
 Narrow = Callable[[float], float]
 _SINGLE = Struct("<f")
@@ -41,13 +41,30 @@ def _plain(text: str) -> str:
     return f"{number:g}" if float(f"{number:g}") == number else repr(number)
 
 
-def answers_of(contact: Contact, model: ProgramModel | None) -> Answers:
+def heard(asked: Asked, shared: Collection[str]) -> Answers:
+    """What instruments answered, as heard. ``shared``: questions that several are asked, which thus need a name."""
+    told: dict[str, tuple[str, ...]] = {}
+    for (instrument, question), answers in asked.items():
+        last = next((n for n in range(len(answers), 1, -1) if answers[n - 1] != answers[n - 2]), 1)
+        told[f"{instrument}{OF} {question}" if question in shared else question] = tuple(answers[:last])
+    return told
+
+
+def shared_questions(every: Iterable[Asked]) -> Collection[str]:
+    """Questions that several instruments are asked."""
+    asked: dict[str, set[str]] = {}
+    for instrument, question in (which for one in every for which in one):
+        asked.setdefault(question, set()).add(instrument)
+    return {question for question, instruments in asked.items() if len(instruments) > 1}
+
+
+def answers_of(contact: Contact, model: ProgramModel | None, shared: Collection[str] = ()) -> Answers:
     """What instruments answered in ``contact``: as heard, else concluded from the result.
 
     Without ``model`` nobody knows the questions: then the outputs' names stand in their place.
     """
     if contact.asked:
-        return {question: tuple(answers) for question, answers in contact.asked.items()}
+        return heard(contact.asked, shared)
     told: dict[str, tuple[str, ...]] = {}
     for values, verdict in tests_of(contact.records or ()):
         if int((verdict or {}).get("TEST_FLG") or 0) & 1:

@@ -1,8 +1,10 @@
 """The devices of a recorded lot as a CSV file: one row for each contact of a device, one column for each question.
 
 Columns ``touchdown`` (from 1), ``site`` and ``part`` come first; every other column is headed by what an instrument
-is asked, with ``{site}`` or ``{channel}`` (site + 1) where the question names the site. Several answers to one
-question in one contact are separated by `` | ``. A device that was in contact again has further rows.
+is asked, with ``{site}`` or ``{channel}`` (site + 1) where the question names the site, and with ``name> `` before it
+where several instruments are asked the same. Several answers to one question in one contact are separated by `` | ``.
+A device that was in contact again has further rows. Rows of touchdown 0 have no part: they hold what was answered
+while no device, or no certain one, was in contact.
 """
 
 import csv
@@ -15,6 +17,8 @@ from drycell.sim.errors import DrycellError
 Answers = Mapping[str, tuple[str, ...]]
 """Question -> what was answered, in order."""
 
+OF = ">"
+"""Behind the name of an instrument that a question is for."""
 _FIXED = ("touchdown", "site", "part")
 _BETWEEN = " | "
 _SIZE_LIMIT_BYTES = 512 * 1024 * 1024
@@ -23,7 +27,7 @@ _CELL_LIMIT = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One contact: ``touchdown`` counts from 1 as the handler planned them."""
+    """One contact: ``touchdown`` counts from 1 as the handler planned them; 0 and no part for no contact."""
 
     touchdown: int
     site: int
@@ -76,9 +80,11 @@ def _rows(path: Path, lines: Iterable[list[str]]) -> list[Row]:
             raise DrycellError(
                 f"{path}, line {number}: {len(head)} columns are expected, touchdown and site as whole numbers"
             ) from None
-        if not part or not 0 <= row.site <= 255 or row.touchdown < 1:
-            raise DrycellError(f"{path}, line {number}: touchdown counts from 1, site from 0 to 255, part is a name")
+        if bool(part) != bool(row.touchdown) or not 0 <= row.site <= 255 or row.touchdown < 0:
+            raise DrycellError(
+                f"{path}, line {number}: touchdown counts from 1 and part is a name, or 0 and none; site is 0 to 255"
+            )
         rows.append(row)
-    if not rows:
+    if not any(row.part for row in rows):
         raise DrycellError(f"{path} holds no devices")
     return rows

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
+Asked = dict[tuple[str, str], list[str]]
+"""Instrument and question -> the answers, in order."""
 
 
 @dataclass(slots=True)
 class Contact:
-    """A device at a site. ``records``: its result, None when none came; ``asked``: question -> what instruments said;
+    """A device at a site. ``records``: its result, None when none came; ``asked``: what instruments said;
     ``inputs``: what ``setparameter`` had set until then."""
 
     site: int
     part: str
     records: list[Json] | None = None
-    asked: dict[str, list[str]] = field(default_factory=dict)
+    asked: Asked = field(default_factory=dict)
     inputs: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -81,6 +83,7 @@ class Scene:
     that is initialized to its ``load``. ``seed``: what the run drew by, if it says so. ``left_alone_ns``: how long it
     went on that ended in a soft error, 0 for any other. ``resets_after_ns``: from each soft error to its reset;
     ``resets``: how often somebody pressed reset, since a handler's error calls for it as well.
+    ``asked_outside``: what instruments said outside of a contact, by the site that was asked about, None for none.
     """
 
     device: str
@@ -98,6 +101,7 @@ class Scene:
     deeds: list[Deed] = field(default_factory=list)
     services: dict[str, Service] = field(default_factory=dict)
     instruments: list[str] = field(default_factory=list)
+    asked_outside: dict[int | None, Asked] = field(default_factory=dict)
     pauses: list[Pause] = field(default_factory=list)
     load_pauses_ns: list[int] = field(default_factory=list)
     resets_after_ns: list[int] = field(default_factory=list)
@@ -109,6 +113,7 @@ class Scene:
         """What happened until now, not who is there."""
         for happened in (
             self.touchdowns, self.deeds, self.services, self.pauses, self.load_pauses_ns, self.resets_after_ns,
+            self.asked_outside,
         ):  # fmt: skip
             happened.clear()
         self.resets = 0

@@ -42,8 +42,10 @@ class Services:
         if entry.topic not in self._scene.instruments:
             self._scene.instruments.append(entry.topic)
         for site, question, answer in self._questions.take(entry):
-            now = self._scene.touchdowns[-1].contacts if self._scene.touchdowns else {}
+            last = self._scene.touchdowns[-1] if self._scene.touchdowns else None
+            now = {} if last is None or last.answered else last.contacts
             lone = next(iter(now.values())) if len(now) == 1 else None
-            contact = now.get(int(site)) if site.isdecimal() else lone
-            if contact is not None:
-                contact.asked.setdefault(question, []).append(answer)
+            number = int(site) if site.isdecimal() else None
+            contact = lone if number is None else now.get(number)
+            asked = self._scene.asked_outside.setdefault(number, {}) if contact is None else contact.asked
+            asked.setdefault((entry.topic, question), []).append(answer)

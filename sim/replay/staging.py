@@ -13,7 +13,7 @@ import orjson
 from drycell.runtime.protocol.messages import OPTION_NAMES, OPTION_OFF
 from drycell.sim.cell.program_model import ProgramModel
 from drycell.sim.kernel import NS_PER_S
-from drycell.sim.replay.answers import answers_of
+from drycell.sim.replay.answers import answers_of, heard, shared_questions
 from drycell.sim.replay.lot_file import Answers, Row
 from drycell.sim.replay.scene import Deed, Json, Scene, Service
 from drycell.sim.scenario import Scenario, from_data
@@ -163,7 +163,7 @@ def _program(scene: Scene, program: ProgramChoice, notes: list[str]) -> Json:
 
 
 def _devices(scene: Scene, rows: Sequence[Row], lot_file: str) -> Json:
-    size = len({row.part for row in rows})
+    size = len({row.part for row in rows if row.part})
     part_type = {"part_type": scene.part_type} if scene.part_type else {}
     return {"lot": scene.lot or "unknown", "size": size, "model": "recorded", **part_type, "file": lot_file}
 
@@ -187,6 +187,10 @@ def _instruments(scene: Scene, model: ProgramModel | None, notes: list[str]) -> 
 def _rows(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Any:
     """One row per contact. A touchdown that failed and came again is one planned touchdown with several contacts."""
     number, before = 0, None
+    contacts = [contact for touchdown in scene.touchdowns for contact in touchdown.contacts.values()]
+    shared = shared_questions([*(contact.asked for contact in contacts), *scene.asked_outside.values()])
+    for site, asked in scene.asked_outside.items():
+        yield Row(0, scene.sites[0] if site is None else site, "", heard(asked, shared))
     for touchdown in scene.touchdowns:
         again = before is not None and not before.answered
         parts = {contact.part for contact in touchdown.contacts.values()}
@@ -196,7 +200,7 @@ def _rows(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Any:
             number += 1
         before = touchdown
         for contact in touchdown.contacts.values():
-            answers: Answers = answers_of(contact, model)
+            answers: Answers = answers_of(contact, model, shared)
             if not answers and contact.records is None:
                 notes.append(
                     f"part {contact.part} on site {contact.site}: no result was recorded in touchdown {number}"

@@ -58,6 +58,20 @@ def test_a_contact_without_answers_takes_those_of_the_nearest():
     assert seated(population, (0, 1)).answer("MEAS:VOUT? (@0)") == "5"
 
 
+def test_outside_of_a_contact_it_answers_what_was_answered_then(tmp_path):
+    outside = Row(0, 1, "", {"psu> *IDN?": ("ACME",), "SYST:ERR?": ("1", "0"), "OUTP? (@{channel})": ("1",)})
+    write_lot(tmp_path / "lot.csv", [outside, *ROWS])
+    population = RecordedPopulation(read_lot(tmp_path / "lot.csv"))
+    psu, meter = (RecordedInstrument(lambda site: None) for _ in "12")
+    psu.prepare("psu", population)
+    meter.prepare("meter", population)
+    assert psu.answer("*IDN?") == "ACME" and meter.answer("*IDN?").startswith("drycell")
+    assert [psu.answer("SYST:ERR?") for _ in range(3)] == ["1", "0", "0"]
+    assert psu.answer("OUTP? (@2)") == "1"
+    psu.seat(1, population.device(2))
+    assert [psu.answer(line) for line in ("MEAS:VOUT? (@1)", "SYST:ERR?")] == ["3.2", "0"]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -68,6 +82,9 @@ def test_a_contact_without_answers_takes_those_of_the_nearest():
         ("touchdown,site,part\none,0,1\n", "line 2"),
         ("touchdown,site,part\n1,0,1,7\n", "line 2"),
         ("touchdown,site,part\n1,999,1\n", "line 2"),
+        ("touchdown,site,part\n0,1,1\n", "line 2"),
+        ("touchdown,site,part\n1,1,\n", "line 2"),
+        ("touchdown,site,part,a\n0,1,,x\n", "holds no devices"),
         ('touchdown,site,part\n1,0,"1\n', "no CSV file"),
         ("touchdown,site,part\n1,0,1\n1,0,2\n", "two devices on site 0"),
     ],

@@ -13,8 +13,12 @@ def same_again(scenario, folder):
     first = run(scenario, folder / "first")
     recorded = folder / "kept.recording.jsonl"
     store(open_recording(first.run_dir), recorded)
-    definitions = scenario.path_of(scenario.program.definitions)
-    bring([recorded], folder / "again.yaml", definitions=definitions, rung=scenario.rung)
+    definitions, program = (
+        None if text is None else scenario.path_of(text)
+        for text in (scenario.program.definitions, scenario.program.path)
+    )
+    path = None if program is None else str(program)
+    bring([recorded], folder / "again.yaml", definitions=definitions, program=path, rung=scenario.rung)
     run(load(folder / "again.yaml"), folder / "second")
     topics = scenario.cell.protocol.topics(scenario.cell.device_id, scenario.cell.handler.id)
     left, right = (spoken(open_recording(path), topics) for path in (recorded, folder / "second"))

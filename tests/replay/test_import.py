@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from drycell.sim.cell.run import run
+from drycell.sim.cli.main import main
 from drycell.sim.errors import DrycellError
 from drycell.sim.replay import Entry, Gap, Recording, open_recording
 from drycell.sim.replay.alignment import align, spoken
@@ -69,6 +70,30 @@ def test_a_run_with_trouble_is_recorded_imported_and_the_same_again(story, tmp_p
     alignment = same_again(STORIES[story], tmp_path)
     assert alignment.partings == []
     assert sum(alignment.counts.values()) > 10
+
+
+ASKED_OUTSIDE = (
+    ('"*IDN?"))\n', '"*IDN?"))\n    ctx.logger.info("%s", ctx.instrument("psu").query("*IDN?"))\n'),
+    ("    if has_error:", '    ctx.logger.info("%s", ctx.instrument("psu").query("SYST:ERR?"))\n    if has_error:'),
+    ('"the bench is switched off"', '"%s", ctx.instrument("psu").query("OUTP? (@1)")'),
+)
+
+
+def test_what_instruments_said_outside_of_a_contact_they_say_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["program", "new", "my_ldo"]) == 0
+    text = Path("my_ldo.py").read_text()
+    for old, new in ASKED_OUTSIDE:
+        assert old in text
+        text = text.replace(old, new)
+    Path("my_ldo.py").write_text(text)
+    psu = {"meter": {"variable": "DRYCELL_METER"}, "psu": {"variable": "DRYCELL_PSU"}}
+    scenario = load(
+        tmp_path / "my_ldo.yaml", {"rung": "model", "devices.size": 4, "timeline": [], "instruments": psu}
+    )
+    assert same_again(scenario, tmp_path).partings == []
+    outside = [row for row in read_lot(tmp_path / "again.devices.csv") if not row.part]
+    assert {question for row in outside for question in row.answers} >= {"meter> *IDN?", "psu> *IDN?", "SYST:ERR?"}
 
 
 def test_a_real_lot_is_recognised(tmp_path):
