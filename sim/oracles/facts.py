@@ -4,6 +4,7 @@ Rules: a fact follows from the journal (and the STDF file of the run) alone; not
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -117,9 +118,9 @@ class Facts:
 
     @cached_property
     def _by_kind(self) -> Mapping[str, Sequence[Event]]:
-        found: dict[str, list[Event]] = {}
+        found: dict[str, list[Event]] = defaultdict(list)
         for event in self.events:
-            found.setdefault(event.kind, []).append(event)
+            found[event.kind].append(event)
         return found
 
     def of_kind(self, *kinds: str) -> Iterator[Event]:
@@ -224,9 +225,9 @@ class Facts:
 
     @cached_property
     def _by_place(self) -> Mapping[str, Sequence[Heard]]:
-        found: dict[str, list[Heard]] = {}
+        found: dict[str, list[Heard]] = defaultdict(list)
         for heard in self.messages:
-            found.setdefault(heard.place, []).append(heard)
+            found[heard.place].append(heard)
         for kind, place in _BY_HAND.items():
             by_hand = [Heard(e, ("", place, "", e.fields["peripheral"]), {}) for e in self._by_kind.get(kind, ())]
             if by_hand:

@@ -51,11 +51,9 @@ def _counts(facts: Facts, site: str, first: int, last: int) -> tuple[Counter[int
     for result in facts.results:
         if result.site != site or not first < result.event.seq < last:
             continue
-        for test in result.tests:
-            for output in test.outputs:
-                if not test.flag & ENDED:
-                    executed[output.number] += 1
-                    failed[output.number] += not output.inside
+        outputs = [output for test in result.tests if not test.flag & ENDED for output in test.outputs]
+        executed.update([output.number for output in outputs])
+        failed.update([output.number for output in outputs if not output.inside])
     return executed, failed
 
 

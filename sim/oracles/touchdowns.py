@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from drycell.sim.kernel import Event
@@ -118,7 +119,8 @@ def tell(facts: "Facts") -> Story:
     results = {result.event.seq: result for result in facts.results}
     strikes = {strike.event.seq: strike for strike in facts.strikes}
     displaced: set[str] = set()
-    heard = {h.event.seq: h for h in facts.heard("TestApp/cmd", "TestApp/status", "Master/response")}
+    told = chain.from_iterable(map(facts.heard, ("TestApp/cmd", "TestApp/status", "Master/response")))
+    heard = {one.event.seq: one for one in told}
     carries = f"/{facts.dialect.stdf.kind}/"
     now: Touchdown | None = None
     for event in facts.events:

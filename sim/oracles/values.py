@@ -16,6 +16,8 @@ Rules
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
@@ -27,6 +29,7 @@ Key = tuple[str, int, int]
 """A number told by a meter: the question without its site, its how-manieth time, the place in the answer."""
 Name = tuple[str, int]
 """A number that a program reports: the output, and the place in it."""
+DIGITS = ".9g"
 SHARE = 0.5
 AMBIGUOUS = 2
 
@@ -45,22 +48,23 @@ class _Reported:
     ended: Mapping[Name, str]
 
 
-def _text(value: float) -> str:
-    return f"{value:.9g}"
-
-
 def _told(asks: Sequence[Event]) -> dict[Key, str]:
-    times: Counter[str] = Counter()
+    times: dict[str, int] = {}
     found: dict[Key, str] = {}
     for event in asks:
-        asked = f"{event.actor} {question(str(event.fields.get('line')))[1]}"
-        times[asked] += 1
+        asked = _asked(event.actor, str(event.fields.get("line")))
+        time = times[asked] = times.get(asked, 0) + 1
         for place, number in enumerate(str(event.fields.get("answer")).split(",")):
             try:
-                found[asked, times[asked], place] = _text(float(number))
+                found[asked, time, place] = format(float(number), DIGITS)
             except ValueError:
                 break
     return found
+
+
+@lru_cache(maxsize=4096)
+def _asked(actor: str, line: str) -> str:
+    return f"{actor} {question(line)[1]}"
 
 
 def _values(result: PartResult) -> tuple[dict[Name, str], dict[Name, str]]:
@@ -73,7 +77,7 @@ def _values(result: PartResult) -> tuple[dict[Name, str], dict[Name, str]]:
             if output.flag & INVALID:
                 continue
             for place, value in enumerate(output.values):
-                found[output.name, place] = _text(value * 10.0**output.scale if output.scale else value)
+                found[output.name, place] = format(value * 10.0**output.scale if output.scale else value, DIGITS)
     return values, ended
 
 
@@ -88,13 +92,12 @@ def _reported(facts: Facts) -> list[_Reported]:
 
 def _learn(reported: Sequence[_Reported]) -> dict[Name, Key]:
     """The outputs that are readings, and of what."""
-    asked: Counter[Key] = Counter()
+    asked = Counter(chain.from_iterable(one.told for one in reported))
     matches: dict[Name, dict[Key, int]] = defaultdict(dict)
     for one in reported:
         by_number: dict[str, list[Key]] = defaultdict(list)
         for key, number in one.told.items():
             by_number[number].append(key)
-        asked.update(one.told.keys())
         for name, value in one.values.items():
             keys = by_number.get(value, ())
             if len(keys) <= AMBIGUOUS:
@@ -119,8 +122,8 @@ def _own_values(facts: Facts) -> Iterator[Case]:
         last = before.get(one.result.site)
         if last is not None:
             followers += 1
-            old = set(last.told.values()) - set(one.told.values())
-            stale.update(name for name, value in one.values.items() if name not in readings and value in old)
+            old = set(last.told.values()).difference(one.told.values())
+            stale.update([name for name, value in one.values.items() if value in old and name not in readings])
             yield from _left_over(one, last, old)
         before[one.result.site] = one
     for name, times in stale.items():
