@@ -43,7 +43,8 @@ ROUNDING = 1e-6
 class Line:
     """``value = slope * true[name] + offset of the site``.
 
-    ``rest``: what usually remains; ``spread``: how much the values differ; ``middle`` and ``width``: of true values.
+    ``rest``: what usually remains; ``spread``: how much the values differ; ``middle`` and ``width``: of true values;
+    ``low`` and ``high``: the least and the greatest true value of those on the line.
     """
 
     name: str
@@ -53,6 +54,12 @@ class Line:
     spread: float
     middle: float
     width: float
+    low: float
+    high: float
+
+    def reaches(self, true: Truth) -> bool:
+        """Whether such a device lies between those on the line."""
+        return self.low <= true[self.name] <= self.high
 
     def at(self, true: Truth, site: str) -> float:
         """The value of such a device."""
@@ -153,7 +160,18 @@ class _Lot:
         rest = np.maximum(_median(np.where(there, rests[places], np.nan).reshape(len(there), -1)), least[output])
         supported = self._different(name, there) - 1 - len(self.sites) >= SUPPORT
         kept = found[places] >= SHARE * self.counts
-        columns = (slope[places], offsets[places], rest, spread[output], self.middle[name], self.width[name])
+        low = np.where(there, self.true[name], np.inf).min(axis=(1, 2))
+        high = np.where(there, self.true[name], -np.inf).max(axis=(1, 2))
+        columns = (
+            slope[places],
+            offsets[places],
+            rest,
+            spread[output],
+            self.middle[name],
+            self.width[name],
+            low,
+            high,
+        )
         lines: list[list[Line]] = [[] for _ in values]
         for n, (rise, by_site, remains, *about) in enumerate(zip(*map(np.ndarray.tolist, columns), strict=True)):
             if supported[n]:

@@ -10,7 +10,8 @@ Rules
   own device's line and lie on it for another device, the one before on the site or one on another site in the same
   touchdown, more often than chance explains: over the devices of a lot, or over the outputs of one device.
 - An output that follows no true value of its own device, but one of the device before, is late from the start.
-- An output whose true value is certainly outside the limits does not pass.
+- An output whose true value is certainly outside the limits does not pass. A line of failing devices says this only
+  of those between them: beyond, where devices are good, another law may hold.
 - Values are compared within stretches without a change of the programs' inputs; retests count once.
 """
 
@@ -190,20 +191,34 @@ def _late_from_the_start(measured: Mapping[Place, Sequence[_Measured]]) -> Mappi
 
 def _true_failures(facts: Facts) -> Iterator[Case]:
     for place, line in facts.once(_own_lines).items():
-        for one in facts.once(_measured)[place] if line is not None else ():
-            device = one.device
-            if line is None or device.site not in line.offsets:
-                continue
-            expected, margin = line.at(device.true, device.site), FAR * line.tolerance(device.true)
-            low, high = one.output.low, one.output.high
-            if (low is None or expected + margin >= low) and (high is None or expected - margin <= high):
-                continue
+        if line is None:
+            continue
+        there = [one for one in facts.once(_measured)[place] if one.device.site in line.offsets]
+        outside = [one for one in there if _outside(line, one, FAR)]
+        if outside and not _is_of_good_devices(line, there):
+            outside = [one for one in outside if line.reaches(one.device.true)]
+        for one in outside:
             if one.output.flag:
                 yield None
                 continue
-            about = f"passed it, but by its true {line.name} ({device.true[line.name]:.6g}) it is {expected:.6g}"
+            true, low, high = one.device.true, one.output.low, one.output.high
+            expected = line.at(true, one.device.site)
+            about = f"passed it, but by its true {line.name} ({true[line.name]:.6g}) it is {expected:.6g}"
             limits = f"outside {'' if low is None else f'{low:.6g}'} to {'' if high is None else f'{high:.6g}'}"
-            yield Breach(f"{one.told()} and {about}, {limits}", device.result.event)
+            yield Breach(f"{one.told()} and {about}, {limits}", one.device.result.event)
+
+
+def _outside(line: Line, one: _Measured, tolerances: float) -> bool:
+    """Whether the value on the line is outside the limits by more than so many tolerances."""
+    true, low, high = one.device.true, one.output.low, one.output.high
+    expected, margin = line.at(true, one.device.site), tolerances * line.tolerance(true)
+    return (low is not None and expected + margin < low) or (high is not None and expected - margin > high)
+
+
+def _is_of_good_devices(line: Line, there: Sequence[_Measured]) -> bool:
+    """Whether most devices on the line are within the limits by it."""
+    on_line = [one for one in there if line.off(one.value, one.device.true, one.device.site) <= NEAR]
+    return 2 * sum(_outside(line, one, 0.0) for one in on_line) <= len(on_line)
 
 
 TRUTH_ORACLES = (

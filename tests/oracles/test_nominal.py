@@ -210,6 +210,17 @@ def test_a_fault_that_nobody_resets_leaves_the_lot_incomplete_and_nothing_else_b
     assert found.results["the cell comes back"].text == "nobody pressed reset after the scenario's kill"
 
 
+def test_what_failing_devices_follow_says_nothing_of_good_ones(tmp_path):
+    """Six of eight devices are so bad that their output follows their dropout, and not the regulator's voltage."""
+    found = fly(
+        tmp_path / "run",
+        seed=1598787749,
+        cell={**SPEC, "sites": [255], "handler": {"kind": "prober", "wafer": {"columns": 1, "rows": 2}}},
+        devices={"size": 8, "defects": 1.0},
+    )
+    assert found.verdicts["true failures are failed"] != "violated", found.texts("true failures are failed")
+
+
 def test_the_opt_in_oracles_are_judged_only_when_named(tmp_path):
     ambient = {name for name, oracle in ORACLES.items() if oracle.ambient}
     assert set(ORACLES) - ambient == {"flags follow the limits", "stopped devices are failed devices"}

@@ -63,6 +63,7 @@ required there is unknown, and says why.
   learn from the run which output measures which of them: a straight line through three quarters of a lot, at least
   four devices more than any line goes through. So a small lot, or one in which most values are wrong, is not judged.
   One value that lies on another device's line proves nothing; several that chance does not explain (1 in a million) do.
+  What failing devices follow says nothing of good ones, so those are not judged by it.
 - `results are sent once` and the count of a peripheral's answers are judged until the scenario first meddles with
   messages.
 - A program that is late by less than 0.25 s is in time, because real programs run on the wall clock.
