@@ -183,7 +183,9 @@ class ModelledProgram(ABC):
         self._kernel.later(ns(wait_s), self._connect)
 
     def _leave(self, code: int, last_words: str) -> None:
-        if not self._ended:
+        if self._frozen is not None:
+            self._frozen.callbacks.append(lambda _: self._leave(code, last_words))
+        elif not self._ended:
             if self._client.connected:
                 self._client.disconnect()
             self._exit(code, last_words)

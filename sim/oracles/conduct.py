@@ -86,17 +86,17 @@ def _program_teardowns(facts: Facts) -> Iterator[Case]:
         if len(ran) > 1:
             yield Breach(f"{course.who} ran program_teardown {len(ran)} times", ran[1].event, (ran[0].event,))
         elif at is not None:
-            yield _teardown_in_place(course, at)
+            yield _teardown_in_place(facts, course, at)
 
 
-def _teardown_in_place(course: Course, at: int) -> Case:
+def _teardown_in_place(facts: Facts, course: Course, at: int) -> Case:
     """After Terminate or a start-up error, and nothing but ``Shutdown`` or ``error`` is said after it."""
     step, before, after = course.steps[at], course.steps[:at], course.steps[at + 1 :]
     was_ready = any(one.what == "idle" for one in before)
     if not any(one.what == (COMMANDED if was_ready else "error") for one in before):
         return Breach(f"{course.who} ran program_teardown although nobody had told it to terminate", step.event)
     late = next((one for one in after if one.what in ("testing", "idle", FRAGMENT)), None)
-    if late is not None:
+    if late is not None and not _excused(facts, course, late.event):
         return Breach(f"{course.who} said {late.what} after its program_teardown", late.event, (step.event,))
     return None
 

@@ -46,6 +46,14 @@ def test_a_frozen_program_goes_on_where_it_stood(fly):
     assert frozen.result.virtual_s == pytest.approx(plain.result.virtual_s + 2, abs=0.2)
 
 
+def test_a_program_that_is_frozen_at_its_last_word_leaves_when_it_thaws(fly):
+    step = {"when": {"site": 0, "says": "Shutdown"}, "do": {"freeze": 0, "for": "2s"}}
+    flight = fly(step, cell={"dialect": "specification"})
+    frozen_ns = next(event.t_ns for event in flight.events if event.kind == "fault")
+    ends = [event for event in flight.events if event.kind == "exit" and event.actor == "program0"]
+    assert [(event.fields["exit_code"], event.t_ns - frozen_ns) for event in ends] == [(0, 2_000_000_000)]
+
+
 def test_a_program_that_lost_its_link_connects_again_and_says_where_it_is(fly):
     idle = {"when": {"handler": "ready", "nth": 2}, "do": {"cut": 0}}
     flight = fly(idle, cell={"operator": {"resets": 1, "reset_after_s": 3}})
