@@ -13,7 +13,7 @@ from drycell.sim.kernel import NS_PER_S, Event, Kernel
 Json = dict[str, Any]
 
 
-class _LotFile:
+class LotFile:
     """The file of one lot. ``writable``: how many of so many bytes can be written just now."""
 
     def __init__(self, path: Path, writable: Callable[[int], int]) -> None:
@@ -64,8 +64,8 @@ class StdfFile:
         self._epoch_s = int(epoch.timestamp())
         self._sites = sites
         self._cost_per_test_ms = cost_per_test_ms
-        self._lots: dict[str, tuple[_LotFile, LotWriter]] = {}
-        self._file: _LotFile | None = None
+        self._lots: dict[str, tuple[LotFile, LotWriter]] = {}
+        self._file: LotFile | None = None
         self._writer: LotWriter | None = None
         self._summaries: dict[str, list[Json]] = {}
         self.limits: list[Callable[[int], int]] = []
@@ -93,10 +93,10 @@ class StdfFile:
             known[1].go_on()
         self._file, self._writer = known
 
-    def _begin(self, job: Job) -> tuple[_LotFile, LotWriter]:
+    def _begin(self, job: Job) -> tuple[LotFile, LotWriter]:
         path, file = self.path_of(job.lot), None
         try:
-            file = _LotFile(path, self._writable)
+            file = LotFile(path, self._writable)
             return file, self._writer_of(job, file)
         except OSError as error:
             if file is not None:
@@ -104,7 +104,7 @@ class StdfFile:
                 path.unlink()
             raise ValueError(f"the STDF file of lot {job.lot} cannot be made: {error.strerror}") from None
 
-    def _writer_of(self, job: Job, file: _LotFile) -> LotWriter:
+    def _writer_of(self, job: Job, file: LotFile) -> LotWriter:
         return LotWriter(
             file.write,
             lot_id=job.lot,

@@ -21,7 +21,7 @@ from drycell.sim.cell.measurement import Bookkeeper
 from drycell.sim.cell.modelled_program import ModelledProgram
 from drycell.sim.cell.peripherals import PeripheralRelay
 from drycell.sim.cell.sequencer import ModelledSequencer, Options
-from drycell.sim.cell.stdf_file import StdfFile
+from drycell.sim.cell.stdf_file import LotFile, StdfFile
 from drycell.sim.cell.tcc import TestCellController
 from drycell.sim.cell.touchdown import Touchdown
 
@@ -630,7 +630,7 @@ def _skips_result_after_wafer(result: Method) -> Method:
 def _leaves_partial(write: Method) -> Method:
     """What a full disk took of a record stays in the file."""
 
-    def changed(self: StdfFile, data: bytes) -> None:
+    def changed(self: LotFile, data: bytes) -> None:
         left = memoryview(data)
         while left:
             left = left[self._file.write(left[: self._writable(len(left))]) :]
@@ -763,7 +763,7 @@ MUTANTS: Mapping[str, Mutant] = {
         _S, "the first result on a further wafer is lost", around(StdfFile, "result", _skips_result_after_wafer)
     ),
     "partial records stay": Mutant(
-        _S, "what a full disk took of a record stays", around(StdfFile, "_write", _leaves_partial)
+        _S, "what a full disk took of a record stays", around(LotFile, "write", _leaves_partial)
     ),
     "retested devices are not written": Mutant(
         _S, "only the first result of a device is in the file", around(LotWriter, "touchdown", _drops_retested)

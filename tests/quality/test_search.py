@@ -28,6 +28,12 @@ def test_peers_without_a_defect_give_no_alarm(first):
     assert alarms(first, first + BATCH - 1, seed=search.SEED) == []
 
 
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_mutant_can_be_installed(name):
+    with pytest.MonkeyPatch.context() as patch:
+        MUTANTS[name].install(patch)
+
+
 def test_there_are_forty_mutants_of_every_peer():
     peers = {mutant.peer for mutant in MUTANTS.values()}
     assert len(MUTANTS) >= 40
