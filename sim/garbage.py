@@ -7,7 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """While this lasts nothing is collected; what has no cycles goes as always."""
+    """While this lasts nothing is collected; what has no cycles goes as always.
+
+    Around a whole function, as its decorator, what it made for itself is gone before the next collection.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:

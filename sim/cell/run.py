@@ -186,6 +186,7 @@ def _bin_table(path: Path) -> dict[int, tuple[int, ...]]:
         raise DrycellError(f"{path.name} is no binning table of Semi-ATE ({type(error).__name__}: {error})") from None
 
 
+@garbage.kept()
 def judge(
     scenario: Scenario,
     run_dir: Path,
@@ -197,9 +198,7 @@ def judge(
     deterministic: bool,
 ) -> RunResult:
     """The result of the journal in ``run_dir``; reads nothing but that."""
-    with garbage.kept():
-        events = list(journals.read(run_dir / JOURNAL))
-        counts = tally(events)
+    events = list(journals.read(run_dir / JOURNAL))
     cell = scenario.cell
     timeouts_s = {str(name): seconds for name, seconds in cell.timeouts.items()}
     facts = oracles.Facts(
@@ -207,6 +206,7 @@ def judge(
         dialect=cell.protocol, actuators=tuple(cell.peripherals),
     )  # fmt: skip
     answers = oracles.judge(facts, scenario.expect)
+    counts = tally(events)
     return RunResult(
         verdict=overall(answers),
         oracles=answers,

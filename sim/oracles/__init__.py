@@ -52,14 +52,14 @@ def check_names(names: Collection[str]) -> None:
             raise DrycellError(f"expect: {name!r} is neither an oracle nor a sentence; {did_you_mean(name, known)}")
 
 
+@garbage.kept()
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
     """The results on ``facts`` of all ambient oracles and of those in ``required``, which count when unknown."""
-    with garbage.kept():
-        return tuple(
-            oracle.judge(facts, required=oracle.name in required)
-            for oracle in (*ORACLES.values(), *_sentences(required))
-            if (oracle.ambient and oracle.applies_to(facts)) or oracle.name in required
-        )
+    return tuple(
+        oracle.judge(facts, required=oracle.name in required)
+        for oracle in (*ORACLES.values(), *_sentences(required))
+        if (oracle.ambient and oracle.applies_to(facts)) or oracle.name in required
+    )
 
 
 def _sentences(required: Collection[str]) -> Iterator[Oracle]:

@@ -201,7 +201,7 @@ def _pairs(counts: tuple[int, ...]) -> npt.NDArray[np.intp]:
 
 def _median(numbers: Numbers) -> Numbers:
     """The medians along the last axis."""
-    ordered, count = np.sort(numbers, axis=-1), numbers.shape[-1]  # NaN last
+    ordered, count = np.sort(numbers), numbers.shape[-1]  # NaN last
     middle: Numbers = (ordered[..., (count - 1) // 2] + ordered[..., count // 2]) / 2
     short = np.isnan(ordered[..., -1]).nonzero()
     if short[0].size:

@@ -211,7 +211,10 @@ def _true_failures(facts: Facts) -> Iterator[Case]:
 def _outside(line: Line, one: _Measured, tolerances: float) -> bool:
     """Whether the value on the line is outside the limits by more than so many tolerances."""
     true, low, high = one.device.true, one.output.low, one.output.high
-    expected, margin = line.at(true, one.device.site), tolerances * line.tolerance(true)
+    expected = line.at(true, one.device.site)
+    if (low is None or expected >= low) and (high is None or expected <= high):
+        return False
+    margin = tolerances * line.tolerance(true)
     return (low is not None and expected + margin < low) or (high is not None and expected - margin > high)
 
 
