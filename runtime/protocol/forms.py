@@ -49,10 +49,10 @@ class Filled(Json):
 
 def text(value: object) -> str:
     """The JSON text of ``value``, which may be a filled form or a list with filled forms in it."""
+    if type(value) is int or (type(value) is float and isfinite(value)):
+        return repr(value)
     if type(value) is Filled:
         return value.form.text(value)
     if type(value) is list:
         return f"[{', '.join(map(text, value))}]"
-    if type(value) is int or (type(value) is float and isfinite(value)):
-        return repr(value)
     return dumps(value)

@@ -26,7 +26,8 @@ def packers(rtype: RecordType, names: tuple[str, ...], order: str, charset: str)
     present = set(names)
     if not present <= rtype.index.keys():
         return None
-    packs: list[Pack] = []
+    floats = [f.name for f in rtype.fields if f.name in present and f.type in FLOATS]
+    packs: list[Pack] = [_finite(floats)] if floats else []
     for way, fields in groupby(rtype.fields[: length(rtype, present)], key=lambda f: _way(f, present)):
         run = list(fields)
         if way is _absent:
@@ -129,20 +130,22 @@ def _no_array(count: str) -> Pack:
     return pack
 
 
+def _finite(floats: list[str]) -> Pack:
+    """Nothing, as long as these fields are finite; that their sum overflows does no harm."""
+    get = _getter(floats)
+
+    def check(fields: dict[str, Any]) -> bytes:
+        if not isfinite(sum(get(fields))):
+            raise ValueError
+        return b""
+
+    return check
+
+
 def _fixed(run: list[Field], order: str) -> Pack:
     pack = struct.Struct(order + "".join(FIXED[f.type] for f in run)).pack
     get = _getter([f.name for f in run])
-    floats = [f.name for f in run if f.type in FLOATS]
-    if not floats:
-        return lambda fields: pack(*get(fields))
-    get_floats = _getter(floats)
-
-    def pack_finite(fields: dict[str, Any]) -> bytes:
-        if not isfinite(sum(get_floats(fields))):
-            raise ValueError
-        return pack(*get(fields))
-
-    return pack_finite
+    return lambda fields: pack(*get(fields))
 
 
 def _texts(run: list[Field], charset: str) -> Pack:

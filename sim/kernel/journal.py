@@ -49,7 +49,8 @@ class Journal:
         """Whether events wait for :meth:`flush`: only while nobody outside of this process can act on them."""
         self.closed = False
         self.count = 0
-        self._put({_HEADER_KEY: FORMAT, **header})
+        self._held.append(orjson.dumps({_HEADER_KEY: FORMAT, **header}, None, orjson.OPT_APPEND_NEWLINE))
+        self.flush()
 
     def record(self, kind: str, actor: str, /, **fields: Any) -> int:
         """Write one event at the present simulated instant; returns its sequence number (from 1).
@@ -60,7 +61,10 @@ class Journal:
             return 0
         self.count = seq = self.count + 1
         t_ns = self._now_ns()
-        self._put({"seq": seq, "t_ns": t_ns, "actor": actor, "kind": kind, **fields})
+        line = {"seq": seq, "t_ns": t_ns, "actor": actor, "kind": kind, **fields}
+        self._held.append(orjson.dumps(line, None, orjson.OPT_APPEND_NEWLINE))
+        if not self.by_instant:
+            self.flush()
         watchers = self._watchers_of.get(kind)
         if watchers is None:
             watchers = self._watchers_of[kind] = tuple(w for w, kinds in self._watchers if not kinds or kind in kinds)
@@ -100,11 +104,6 @@ class Journal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def _put(self, line: dict[str, Any]) -> None:
-        self._held.append(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-        if not self.by_instant:
-            self.flush()
 
 
 def read(path: Path) -> Iterator[Event]:
