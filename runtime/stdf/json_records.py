@@ -5,7 +5,7 @@ means unset; flag fields are integers; an unset B*n field may be the integer 0.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from struct import Struct
 from types import NoneType
@@ -40,9 +40,7 @@ def from_json(data: object) -> Record:
     shape = _shape(name, tuple(data), tuple(map(type, data.values()))) if isinstance(name, str) else None
     if shape is None or data.get("REC_TYP") not in shape.typ or data.get("REC_SUB") not in shape.sub:
         return _judged(data, name)
-    fields = dict(data)
-    for key in shape.unset:
-        del fields[key]
+    fields = shape.fields(data)
     for f in shape.doubtful:
         fields[f.name] = _value(shape.type.name, f, fields[f.name], _site(data))
     return Record(shape.type, fields)
@@ -51,14 +49,14 @@ def from_json(data: object) -> Record:
 class _Shape(NamedTuple):
     """What objects with the same keys and kinds of values have in common, when that is all right.
 
-    ``typ``, ``sub``: what REC_TYP and REC_SUB may be; ``unset``: the keys that are no fields that are set;
-    ``doubtful``: the fields whose values have to be looked at.
+    ``typ``, ``sub``: what REC_TYP and REC_SUB may be; ``fields(object)``: those that are set;
+    ``doubtful``: those whose values have to be looked at.
     """
 
     type: RecordType
     typ: tuple[int | None, int]
     sub: tuple[int | None, int]
-    unset: tuple[str, ...]
+    fields: Callable[[Mapping[str, Any]], dict[str, Any]]
     doubtful: tuple[Field, ...]
 
 
@@ -68,19 +66,34 @@ def _shape(name: str, keys: tuple[Any, ...], kinds: tuple[type, ...]) -> _Shape 
     if name not in TYPES or name in _OPAQUE_NAMES:
         return None
     rtype = TYPES[name]
-    unset, doubtful = [], []
+    present, doubtful = [], []
     for key, kind in zip(keys, kinds, strict=True):
         if kind is NoneType or key in _ENVELOPE:
-            unset.append(key)
             continue
         if key not in rtype.index:
             return None
         f = rtype.fields[rtype.index[key]]
+        present.append(key)
         if f.type not in _PLAIN:
             doubtful.append(f)
         elif kind not in _PLAIN[f.type]:
             return None
-    return _Shape(rtype, (None, rtype.typ), (None, rtype.sub), tuple(unset), tuple(doubtful))
+    return _Shape(rtype, (None, rtype.typ), (None, rtype.sub), _picker(keys, present), tuple(doubtful))
+
+
+def _picker(keys: tuple[str, ...], present: list[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """What takes the fields ``present`` out of an object with these ``keys``, the shorter way."""
+    others = [key for key in keys if key not in present]
+    if len(present) < len(others):
+        return lambda data: {key: data[key] for key in present}
+
+    def without_others(data: Mapping[str, Any]) -> dict[str, Any]:
+        fields = dict(data)
+        for key in others:
+            del fields[key]
+        return fields
+
+    return without_others
 
 
 def _judged(data: Mapping[Any, Any], name: object) -> Record:

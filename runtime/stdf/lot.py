@@ -29,7 +29,8 @@ from drycell.runtime.stdf.tally import (
     test_summaries,
 )
 
-_OF_A_PART = frozenset({"PIR", "PTR", "MPR", "FTR", "PRR"})
+_TESTS = frozenset({"PTR", "MPR", "FTR"})
+_OF_A_PART = _TESTS | {"PIR", "PRR"}
 SAME_PART_ID = 1  # PART_FLG bit 0
 _FREE = frozenset({"DTR", "GDR", "BPS", "EPS"})
 
@@ -262,7 +263,7 @@ class LotWriter:
         open_sites: set[Site] = set()
         for rec in recs:
             name = rec.type.name
-            if name in _FREE:
+            if name in _FREE or (name in _TESTS and (rec.get("HEAD_NUM"), rec.get("SITE_NUM")) in open_sites):
                 continue
             if name not in _OF_A_PART:
                 raise _sequence(rec, "does not belong to a part", "PIR, PTR, MPR, FTR, PRR")

@@ -9,7 +9,7 @@ sites (STDF V4, PCR and TSR).
 """
 
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, NamedTuple
 
 from drycell.runtime.stdf.records import record
@@ -59,16 +59,16 @@ class TestCount:
     failed: int = 0
     alarms: int = 0
     valid: int = 0
-    low: float = 0.0
-    high: float = 0.0
+    low: float = inf
+    high: float = -inf
     sum: float = 0.0
     squares: float = 0.0
 
     def result(self, value: float) -> None:
         """Adds one valid result."""
-        if not self.valid or value < self.low:
+        if value < self.low:
             self.low = value
-        if not self.valid or value > self.high:
+        if value > self.high:
             self.high = value
         self.valid += 1
         self.sum += value
@@ -143,12 +143,13 @@ class Tally:
         f = rec.fields
         flags = f["TEST_FLG"]
         values = _valid_results(rec, flags)
+        executed, failed, alarm = not flags & 16, flags & 0xC0 == 128, flags & 1
         for count in self._counts(f["HEAD_NUM"], f["SITE_NUM"], f["TEST_NUM"], kind):
-            if not count.name and f.get("TEST_TXT"):
-                count.name = f["TEST_TXT"]
-            count.executed += not flags & 16
-            count.failed += flags & 0xC0 == 128
-            count.alarms += flags & 1
+            if not count.name:
+                count.name = f.get("TEST_TXT") or ""
+            count.executed += executed
+            count.failed += failed
+            count.alarms += alarm
             for value in values:
                 count.result(value)
 

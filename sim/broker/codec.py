@@ -90,9 +90,12 @@ class Framer:
 
         What is not returned is kept, and judged by the ``limit`` of the next call.
         """
-        size = len(data) - 2
-        if 0 <= size < 128 and data[1] == size <= self.limit and not self._held and self.error is None:
-            return [(data[0], data[2:])]  # the usual case: one packet, whole and short
+        if len(data) > 1 and not self._held and self.error is None:
+            size, start = data[1], 2
+            if size > 127:
+                size, start = self._long_size(data, start, len(data), size & 127)
+            if start + size == len(data) and size <= self.limit:
+                return [(data[0], data[start:])]  # the usual case: one whole packet
         if self._held:
             self._held += data
             if len(self._held) < self._needed:
@@ -148,6 +151,8 @@ def packet(first: int, body: bytes) -> bytes:
     size = len(body)
     if size < 128:
         return bytes((first, size)) + body
+    if size < 128 << 7:
+        return bytes((first, size & 127 | 128, size >> 7)) + body
     head = bytearray((first,))
     while size > 127:
         head.append(size & 127 | 128)

@@ -178,6 +178,14 @@ class KernelLoop(asyncio.SelectorEventLoop):
         timer._scheduled = True
         return timer
 
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Any = None
+    ) -> asyncio.Handle:
+        self._check_closed()  # type: ignore[attr-defined]
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
     def _run_once(self) -> None:
         """One turn: what arrived, or what is first at the next instant; then the timers that are due; then all that
         is ready. asyncio's own, less what simulated time has no use for: waiting, and noticing slow callbacks."""
