@@ -47,6 +47,7 @@ class RecordedPopulation:
         names = list(dict.fromkeys(row.part for row in rows))
         numbers = {part: number for number, part in enumerate(names, start=1)}
         self.parts = {number: part for part, number in numbers.items() if part != str(number)}
+        self.wafers = {numbers[row.part]: row.wafer for row in rows if row.wafer}
         self._contacts: dict[int, list[Answers]] = {number: [] for number in numbers.values()}
         planned: dict[int, dict[int, int]] = {}
         for row in rows:

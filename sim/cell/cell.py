@@ -371,7 +371,8 @@ class Cell:
         cell, size, name = self._scenario.cell, self._scenario.devices.size, self._scenario.devices.lot
         if isinstance(self._population, Planned):
             planned = deque(dict(touch) for touch in self._population.touchdowns)
-            return Lot(name, size, planned, parts=self._population.parts)
+            places = {number: Place(wafer) for number, wafer in self._population.wafers.items()}
+            return Lot(name, size, planned, places, parts=self._population.parts)
         if cell.handler.wafer is None:
             touches, places = list(plan_handler(size, cell.sites)), dict[int, Place]()
         else:

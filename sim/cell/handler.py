@@ -231,7 +231,8 @@ class Handler:
                 entry["really"] = really.get(site)
             place = self.lot.places.get(device)
             if place is not None:
-                entry |= {"wafer": place.wafer, "x": place.x, "y": place.y}
+                told = {"wafer": place.wafer, "x": place.x, "y": place.y}
+                entry |= {key: value for key, value in told.items() if value is not None}
             if site in really:
                 entry["true"] = dict(self._true_values(really[site]))
             sites.append(entry)

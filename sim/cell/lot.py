@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a device comes from. ``wafer`` counts from 1; None for packaged devices."""
+    """Where a device comes from. ``wafer`` counts from 1, or is the name of a recorded one, whose dice nobody knows;
+    None for packaged devices."""
 
-    wafer: int | None = None
+    wafer: int | str | None = None
     x: int | None = None
     y: int | None = None
 

@@ -41,6 +41,10 @@ class Planned(Protocol):
     def parts(self) -> Mapping[int, str]:
         """Part ids by number of the device, where they are not that number."""
 
+    @property
+    def wafers(self) -> Mapping[int, str]:
+        """Wafer ids by number of the device, of those that are on one."""
+
 
 @dataclass(frozen=True, slots=True)
 class PopulationRequest:

@@ -1,10 +1,10 @@
 """The devices of a recorded lot as a CSV file: one row for each contact of a device, one column for each question.
 
-Columns ``touchdown`` (from 1), ``site`` and ``part`` come first; every other column is headed by what an instrument
-is asked, with ``{site}`` or ``{channel}`` (site + 1) where the question names the site, and with ``name> `` before it
-where several instruments are asked the same. Several answers to one question in one contact are separated by `` | ``.
-A device that was in contact again has further rows. Rows of touchdown 0 have no part: they hold what was answered
-while no device, or no certain one, was in contact.
+Columns ``touchdown`` (from 1), ``site`` and ``part`` come first, then ``wafer`` if there are any; every other column
+is headed by what an instrument is asked, with ``{site}`` or ``{channel}`` (site + 1) where the question names the
+site, and with ``name> `` before it where several instruments are asked the same. Several answers to one question in
+one contact are separated by `` | ``. A device that was in contact again has further rows. Rows of touchdown 0 have no
+part: they hold what was answered while no device, or no certain one, was in contact.
 """
 
 import csv
@@ -20,6 +20,7 @@ Answers = Mapping[str, tuple[str, ...]]
 OF = ">"
 """Behind the name of an instrument that a question is for."""
 _FIXED = ("touchdown", "site", "part")
+_WAFER = "wafer"
 _BETWEEN = " | "
 _SIZE_LIMIT_BYTES = 512 * 1024 * 1024
 _CELL_LIMIT = 1024 * 1024
@@ -33,6 +34,7 @@ class Row:
     site: int
     part: str
     answers: Answers = field(default_factory=dict)
+    wafer: str = ""
 
 
 def write_lot(path: Path, rows: Sequence[Row]) -> None:
@@ -41,10 +43,11 @@ def write_lot(path: Path, rows: Sequence[Row]) -> None:
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow((*_FIXED, *questions))
+            wafers = (_WAFER,) if any(row.wafer for row in rows) else ()
+            writer.writerow((*_FIXED, *wafers, *questions))
             for row in rows:
                 cells = (_BETWEEN.join(row.answers.get(question, ())) for question in questions)
-                writer.writerow((row.touchdown, row.site, row.part, *cells))
+                writer.writerow((row.touchdown, row.site, row.part, *(row.wafer for _ in wafers), *cells))
     except OSError as error:
         raise DrycellError(f"{path} cannot be written ({error.strerror})") from None
 
@@ -74,8 +77,10 @@ def _rows(path: Path, lines: Iterable[list[str]]) -> list[Row]:
             continue
         try:
             touchdown, site, part, *answers = cells
-            told = zip(head[3:], answers, strict=True)
-            row = Row(int(touchdown), int(site), part, {q: tuple(a.split(_BETWEEN)) for q, a in told if a})
+            told = dict(zip(head[3:], answers, strict=True))
+            wafer = told.pop(_WAFER, "") if head[3:4] == [_WAFER] else ""
+            known = {q: tuple(a.split(_BETWEEN)) for q, a in told.items() if a}
+            row = Row(int(touchdown), int(site), part, known, wafer)
         except ValueError:
             raise DrycellError(
                 f"{path}, line {number}: {len(head)} columns are expected, touchdown and site as whole numbers"

@@ -9,11 +9,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One result: everything between the PIR and the PRR of a part."""
+    """One result: everything between the PIR and the PRR of a part; ``wafer``: of the WIR before it, "" for none."""
 
     site: int
     part: str
     records: list[Json]
+    wafer: str = ""
 
 
 def parts_of(records: Iterable[object]) -> list[Part]:
@@ -29,18 +30,21 @@ def touchdowns_of_records(records: Iterable[object]) -> list[Sequence[Part]]:
 def _touchdowns(records: Iterable[object]) -> Iterator[list[Part]]:
     begun: dict[int, list[Json]] = {}
     done: list[Part] = []
+    wafer = ""
     for record in records:
         if not isinstance(record, dict):
             continue
         kind, site = record.get("type"), record.get("SITE_NUM")
-        if kind == "PIR" and isinstance(site, int):
+        if kind in ("WIR", "WRR"):
+            wafer = str(record.get("WAFER_ID") or "") if kind == "WIR" else ""
+        elif kind == "PIR" and isinstance(site, int):
             begun[site] = []
         elif isinstance(site, int) and site in begun:
             begun[site].append(record)
             if kind == "PRR":
                 own, name = begun.pop(site), record.get("PART_ID")
                 if name is not None:
-                    done.append(Part(site, str(name), own))
+                    done.append(Part(site, str(name), own, wafer))
                 if not begun and done:
                     yield done
                     done = []

@@ -17,7 +17,7 @@ from drycell.sim.replay.anchors import Anchors
 from drycell.sim.replay.commands import Commands
 from drycell.sim.replay.endings import Endings
 from drycell.sim.replay.ground import Ground
-from drycell.sim.replay.parts import parts_of, touchdowns_of_records
+from drycell.sim.replay.parts import Part, parts_of, touchdowns_of_records
 from drycell.sim.replay.quirk_signs import QuirkSigns
 from drycell.sim.replay.recording import Entry, Gap, GapList, Recording
 from drycell.sim.replay.scene import Contact, Json, Scene, Touchdown
@@ -216,16 +216,28 @@ def _add_records(scene: Scene, records: Iterable[Json]) -> None:
     touchdowns = touchdowns_of_records(records)
     if not scene.touchdowns:
         for parts in touchdowns:
-            contacts = {part.site: Contact(part.site, part.part, part.records) for part in parts}
+            contacts = {part.site: Contact(part.site, part.part, part.records, wafer=part.wafer) for part in parts}
             scene.touchdowns.append(Touchdown(contacts, answered=True))
         scene.sites = sorted({site for touchdown in scene.touchdowns for site in touchdown.contacts})
         return
-    told: dict[tuple[int, str], list[list[Json]]] = {}
-    for part in (part for parts in touchdowns for part in parts):
-        told.setdefault((part.site, part.part), []).append(part.records)
-    for touchdown in scene.touchdowns:
-        for contact in touchdown.contacts.values():
-            left = told.get((contact.site, contact.part))
-            found = left.pop(0) if left else None
-            if contact.records is None:
-                contact.records = found
+    every = [contact for touchdown in scene.touchdowns for contact in touchdown.contacts.values()]
+    _match(every, [part for parts in touchdowns for part in parts])
+
+
+def _match(contacts: Sequence[Contact], parts: Iterable[Part]) -> None:
+    """Each of ``parts`` belongs to a contact with a result, or to one whose result was lost if there are so many."""
+    told: dict[tuple[int, str], list[Part]] = {}
+    for part in parts:
+        told.setdefault((part.site, part.part), []).append(part)
+    heard = Counter((contact.site, contact.part) for contact in contacts if contact.records is not None)
+    for contact in contacts:
+        which = contact.site, contact.part
+        left = told.get(which, [])
+        if contact.records is not None:
+            heard[which] -= 1
+        elif len(left) <= heard[which]:
+            continue
+        if left:
+            found = left.pop(0)
+            contact.wafer = found.wafer
+            contact.records = found.records if contact.records is None else contact.records

@@ -23,6 +23,7 @@ class Contact:
     records: list[Json] | None = None
     asked: Asked = field(default_factory=dict)
     inputs: Mapping[str, float] = field(default_factory=dict)
+    wafer: str = ""
 
 
 @dataclass(slots=True)

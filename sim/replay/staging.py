@@ -205,7 +205,7 @@ def _rows(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Any:
                 notes.append(
                     f"part {contact.part} on site {contact.site}: no result was recorded in touchdown {number}"
                 )
-            yield Row(number, contact.site, contact.part, answers)
+            yield Row(number, contact.site, contact.part, answers, contact.wafer)
 
 
 def _timeline(scene: Scene, notes: list[str]) -> list[Json]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from drycell.runtime.stdf.compare import compare
 from drycell.sim.cell.run import run
 from drycell.sim.cli.main import main
 from drycell.sim.errors import DrycellError
@@ -134,6 +135,34 @@ def test_messages_and_the_stdf_file_fill_each_other_s_gaps(tmp_path):
     kept = [entry for entry in open_recording(REAL) if "/testresult/site1" not in entry.topic]
     scene = recognise([Recording("capture", "half", lambda: iter(kept)), open_recording(STDF)])
     assert all(contact.records for touchdown in scene.touchdowns for contact in touchdown.contacts.values())
+
+
+def test_a_contact_without_a_result_takes_none_from_a_later_one():
+    (first, second) = scene_of(cut_short=True).touchdowns[:2]
+    assert [contact.records is None for contact in first.contacts.values()] == [True, True]
+    assert [contact.records is None for contact in second.contacts.values()] == [False, False]
+
+
+def scene_of(*, cut_short):
+    """The real lot, whose first devices came twice: the first time without a result."""
+    entries = list(open_recording(REAL))
+    begin = next(
+        n for n, entry in enumerate(entries) if entry.topic.endswith("Master/cmd") and b"next" in entry.payload
+    )
+    entries = [*entries[: begin + 1], *entries[begin:]] if cut_short else entries
+    return recognise([Recording("capture", "twice", lambda: iter(entries)), open_recording(STDF)])
+
+
+def test_wafers_come_from_the_stdf_file(tmp_path):
+    scenario = load(ROOT / "scenarios" / "nominal" / "wafer.yaml", {"rung": "model"})
+    first = run(scenario, tmp_path / "first")
+    store(open_recording(tmp_path / "first"), tmp_path / "run.recording.jsonl")
+    staged = bring(
+        [tmp_path / "run.recording.jsonl", first.stdf_path], tmp_path / "again.yaml", definitions=DEMO, rung="model"
+    )
+    again = run(load(tmp_path / "again.yaml"), tmp_path / "second")
+    assert list(compare(first.stdf_path, again.stdf_path)) == []
+    assert len({row.wafer for row in staged.rows}) > 1 and all(row.wafer for row in staged.rows)
 
 
 def test_what_is_missing_is_said_and_not_made_up():
