@@ -26,6 +26,8 @@ _JAM_NS = 5 * NS_PER_S
 _LATE_NS = 2 * NS_PER_S
 """A peripheral that takes so much longer than usual is late."""
 _MOST_ANSWERS = 1_000
+_NOTES_TOLD = 200
+"""A scenario file has its limits, and so has a reader."""
 _OUTLASTS_NS = 1_000_000
 """So much longer than the trouble comes a handler is held that had not gone on until then."""
 _USUAL_INDEX_NS = 300_000_000
@@ -74,7 +76,8 @@ def stage(scene: Scene, lot_file: str, program: ProgramChoice, folder: Path) -> 
         **({"limits": {"least_s": _s(scene.left_alone_ns)}} if scene.left_alone_ns else {}),
         **({"rung": program.rung} if program.rung else {}),
     }
-    return Staged(from_data(data, folder=folder), rows, notes)
+    further = [f"and {len(notes) - _NOTES_TOLD} further notes"] if len(notes) > _NOTES_TOLD else []
+    return Staged(from_data(data, folder=folder), rows, notes[:_NOTES_TOLD] + further)
 
 
 def _cell(scene: Scene, model: ProgramModel | None, notes: list[str]) -> Json:

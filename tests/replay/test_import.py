@@ -1,5 +1,6 @@
 """What was recorded becomes a scenario that plays it again."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,6 +173,19 @@ def test_what_is_missing_is_said_and_not_made_up():
 
     scene = recognise([Recording("capture", "cut", items)])
     assert "missing: 60: the disk was full (3 messages)" in scene.remarks
+
+
+def test_a_large_lot_without_results_makes_a_scenario_that_can_be_read(tmp_path):
+    def heard():
+        for number in range(1, 8_001):
+            sites = [{"siteid": "0", "partid": str(number)}]
+            said = {"command": "next", "sites": ["0"], "job_data": {"sites_info": sites}}
+            yield Entry(number, "publish", topic="ate/D/TestApp/cmd", payload=json.dumps(said).encode())
+
+    store(Recording("capture", "large", heard), tmp_path / "large.recording.jsonl")
+    staged = bring([tmp_path / "large.recording.jsonl"], tmp_path / "night.yaml", definitions=DEMO)
+    assert load(tmp_path / "night.yaml").devices.size == 8_000
+    assert staged.notes[-1].startswith("and ") and len(staged.notes) < 300
 
 
 def test_a_recording_full_of_gaps_makes_a_short_scenario(tmp_path):
