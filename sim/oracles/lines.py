@@ -33,8 +33,8 @@ FITS = 0.02
 SUPPORT = 4
 """So many values lie on the line beyond those that any line goes through: one, and one more for each site."""
 MOST_PAIRS = 2000
-MOST_SLOPES = 1 << 20
-"""So many slopes are in memory at once."""
+MOST_AT_ONCE = 1 << 20
+"""So many slopes, or rests, are in memory at once."""
 ROUNDING = 1e-6
 """What always remains, as a share of the value: numbers are reported with about seven digits."""
 
@@ -91,7 +91,7 @@ def fits(devices: Sequence[Device], outputs: Sequence[Sequence[float]]) -> list[
     if lot is None or not outputs:
         return [None] * len(outputs)
     values = lot.placed(outputs)
-    step = max(1, MOST_SLOPES // (len(lot.names) * max(len(lot.left), 1)))
+    step = max(1, MOST_AT_ONCE // max(lot.apart.size, lot.true.size))
     with np.errstate(all="ignore"):  # who reports infinity has no line
         return [line for first in range(0, len(values), step) for line in lot.lines(values[first : first + step])]
 
@@ -113,7 +113,7 @@ def _lot(devices: Sequence[Device]) -> "_Lot | None":
 class _Lot:
     """The devices of a lot: ``true`` has an axis for ``names``, one for ``sites``, and one for the devices of a site.
 
-    ``left`` and ``right``: the pairs, by their places on the last two axes.
+    ``middle`` and ``width``: of the true values of each name; ``apart``: how far apart they are, pair by pair.
     """
 
     def __init__(self, sites: Mapping[str, Sequence[int]], names: Sequence[str], true: Sequence[Sequence[float]]):
@@ -123,7 +123,7 @@ class _Lot:
         self._places = np.full((len(sites), max(counts)), -1)
         for row, there in zip(self._places, sites.values(), strict=True):
             row[: len(there)] = there
-        self.left, self.right = _pairs(counts)
+        self._left, self._right = _pairs(counts)
         self.true = self.placed(true)
         flat = self.true.reshape(len(names), -1)
         self.middle = _median(flat)
@@ -137,7 +137,7 @@ class _Lot:
 
     def _apart(self, numbers: Numbers) -> Numbers:
         flat = numbers.reshape(len(numbers), -1)
-        found: Numbers = flat[:, self.left] - flat[:, self.right]
+        found: Numbers = flat[:, self._left] - flat[:, self._right]
         return found
 
     def lines(self, values: Numbers) -> list[Line | None]:
@@ -156,35 +156,28 @@ class _Lot:
         if not fitting.any():
             return [None] * len(values)
         places = output, name = fitting.nonzero()
-        there = on_line[places]
+        there, true = on_line[places], self.true[name]
         rest = np.maximum(_median(np.where(there, rests[places], np.nan).reshape(len(there), -1)), least[output])
-        supported = self._different(name, there) - 1 - len(self.sites) >= SUPPORT
+        supported = _different(true, there) - 1 - len(self.sites) >= SUPPORT
         kept = found[places] >= SHARE * self.counts
-        low = np.where(there, self.true[name], np.inf).min(axis=(1, 2))
-        high = np.where(there, self.true[name], -np.inf).max(axis=(1, 2))
-        columns = (
-            slope[places],
-            offsets[places],
-            rest,
-            spread[output],
-            self.middle[name],
-            self.width[name],
-            low,
-            high,
-        )
+        low = true.min(axis=(1, 2), initial=np.inf, where=there)
+        high = true.max(axis=(1, 2), initial=-np.inf, where=there)
+        about = (rest, spread[output], self.middle[name], self.width[name], low, high)
+        columns = (slope[places], offsets[places], *about)
         lines: list[list[Line]] = [[] for _ in values]
-        for n, (rise, by_site, remains, *about) in enumerate(zip(*map(np.ndarray.tolist, columns), strict=True)):
+        for n, (rise, by_site, *others) in enumerate(zip(*map(np.ndarray.tolist, columns), strict=True)):
             if supported[n]:
                 on = {site: offset for site, offset, keeps in zip(self.sites, by_site, kept[n], strict=True) if keeps}
-                lines[output[n]].append(Line(self.names[name[n]], rise, on, remains, *about))
+                lines[output[n]].append(Line(self.names[name[n]], rise, on, *others))
         return [min(found, key=lambda line: line.rest, default=None) for found in lines]
 
-    def _different(self, names: npt.NDArray[np.intp], there: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
-        """How many of those ``there`` differ in the true value of these ``names``."""
-        true = np.sort(np.where(there, self.true[names], np.nan), axis=-1)
-        further: npt.NDArray[np.intp] = (true[..., 1:] > true[..., :-1]).sum(axis=(1, 2))
-        first: npt.NDArray[np.intp] = there.any(axis=-1).sum(axis=-1)
-        return first + further
+
+def _different(true: Numbers, there: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """How many of those ``there`` differ in their true value: for each line, the sum of all sites."""
+    ordered = np.sort(np.where(there, true, np.nan))
+    further: npt.NDArray[np.intp] = (ordered[..., 1:] > ordered[..., :-1]).sum(axis=(1, 2))
+    first: npt.NDArray[np.intp] = there.any(axis=-1).sum(axis=-1)
+    return first + further
 
 
 @lru_cache(maxsize=16)
