@@ -20,7 +20,7 @@ from drycell.runtime.protocol.semi_ate import SEMI_ATE
 from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.cell.fragments import Fragments, records_of
 from drycell.sim.kernel import Event
-from drycell.sim.oracles.interference import ENDINGS, Strike, strikes
+from drycell.sim.oracles.interference import ENDINGS, TELLING, Strike, strikes
 from drycell.sim.oracles.results import PartResult, part_result
 from drycell.sim.oracles.stdf_facts import StdfFacts, read_stdf
 from drycell.sim.oracles.touchdowns import Story, tell
@@ -155,11 +155,11 @@ class Facts:
     @cached_property
     def strikes(self) -> Sequence[Strike]:
         """What the scenario did to the cell, in order."""
-        return strikes(self.of_kind("fault", "effect", "disconnect"))
+        return strikes(self.of_kind(*TELLING))
 
     def fault_between(self, first_seq: int, last_seq: int, site: str) -> bool:
         """Whether the scenario interfered with ``site`` from event ``first_seq`` to ``last_seq``."""
-        return any(first_seq <= s.event.seq <= last_seq and s.concerns(site) for s in self.strikes)
+        return any(s.event.seq <= last_seq and first_seq <= s.last_seq and s.concerns(site) for s in self.strikes)
 
     def tampered(self, site: str, before_seq: int) -> bool:
         """Whether the scenario interfered with what ``site`` says, in any way but ending its program, before then."""

@@ -4,12 +4,14 @@ Rules
 - A ``fault`` event says that a fault begins, with all its keys; each time it strikes later there is an ``effect``
   event with the same ``step``, and the ``topic`` when it strikes a message.
 - A fault that chooses messages or answers (it has ``nth``) concerns nobody before it strikes.
-- A connection that nobody tells of its end, and a program that its control knows nothing of, are what the scenario
-  made them until the broker gives their connection up.
+- A connection that nobody tells of its end is what the scenario made it until the broker gives it up.
+- A program that its control knows nothing of speaks in its site's name until it ends; for good when another one has
+  been started beside it.
 - A fault concerns the site that it names and the one in whose name it speaks (``as``); without any, the whole cell.
   A message that all sites hear concerns all of them.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,15 +35,18 @@ CUTTING = frozenset({"broker_outage", "cut", "half_open", "take_over"})
 """Faults after which a program hears nothing until it has subscribed again."""
 STANDING = frozenset({"disk_full", "read_only_folder", "handler_jam", "slow_link", "tcc_gone"})
 """Faults that no reset removes: they last for their ``for`` seconds, or for good."""
-UNTIL_GIVEN_UP = frozenset({"half_open", "orphan"})
-"""Faults that last until the broker gives up the connection of the program in question."""
+LAST_UNTIL = {"half_open": "disconnect", "orphan": "exit"}
+"""Faults that last until such an event of the program in question."""
+TELLING = ("fault", "effect", "disconnect", "launch", "exit")
+"""Kinds of events that say what was done and when it was over."""
 HARMLESS = frozenset({"operator_resets"})
 """Faults that are no fault at all for a cell that works: the operator presses reset."""
 
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One moment at which the scenario interfered. ``last_ns``: when it is over, None for never."""
+    """One moment at which the scenario interfered. ``last_ns``: when it is over, None for never. ``last_seq``: the
+    last event for which it counts as if it struck there."""
 
     event: Event
     name: str
@@ -49,6 +54,7 @@ class Strike:
     topic: str
     last_ns: int | None
     armed_only: bool
+    last_seq: int
 
     def concerns(self, site: str) -> bool:
         """Whether it concerns ``site``, once it strikes."""
@@ -60,14 +66,18 @@ class Strike:
 
 
 def strikes(events: Iterable[Event]) -> Sequence[Strike]:
-    """What the scenario did, by ``events`` of the kinds ``fault``, ``effect`` and ``disconnect``, in order."""
+    """What the scenario did, by ``events`` of the kinds in :data:`TELLING`, in order."""
     begun: dict[object, Event] = {}
     found: list[Strike] = []
-    standing: dict[str, list[int]] = {}
+    lasting: dict[tuple[str, str], list[int]] = {}
     for event in events:
-        if event.kind == "disconnect":
-            for index in standing.pop(_site_of_program(event), ()):
-                found[index] = replace(found[index], last_ns=event.t_ns)
+        if event.kind in ("disconnect", "exit"):
+            for index in lasting.pop((event.kind, _site_of_program(event)), ()):
+                last_seq = min(found[index].last_seq, event.seq)
+                found[index] = replace(found[index], last_ns=event.t_ns, last_seq=last_seq)
+            continue
+        if event.kind == "launch":
+            lasting.pop(("exit", _site_of_program(event)), None)
             continue
         name = str(event.fields.get("fault"))
         if name in HARMLESS or event.fields.get("missed"):
@@ -78,17 +88,17 @@ def strikes(events: Iterable[Event]) -> Sequence[Strike]:
         armed_only = event.kind == "fault" and "nth" in event.fields
         topic = str(event.fields.get("topic", "")) if event.kind == "effect" else ""
         sites = _sites(event, origin)
-        if name in UNTIL_GIVEN_UP:
+        if name in LAST_UNTIL:
             for site in sites:
-                standing.setdefault(site, []).append(len(found))
-        found.append(Strike(event, name, sites, topic, _last_ns(event, name), armed_only))
+                lasting.setdefault((LAST_UNTIL[name], site), []).append(len(found))
+        last_seq = sys.maxsize if name == "orphan" else event.seq
+        found.append(Strike(event, name, sites, topic, _last_ns(event, name), armed_only, last_seq))
     return found
 
 
 def _site_of_program(event: Event) -> str:
-    """The site of the program whose connection it is, "" when it is nobody's."""
-    client, _, site = event.actor.rpartition(".")
-    return site if client.startswith("testapp.") else ""
+    """The site of the program or connection of one (``program0``, ``testapp.DEVICE.0``); anything for others."""
+    return event.actor.removeprefix("program").rpartition(".")[2]
 
 
 def _sites(event: Event, origin: Event) -> frozenset[str]:
@@ -107,4 +117,4 @@ def _last_ns(event: Event, name: str) -> int | None:
     lasts = event.fields.get("for")
     if event.kind == "fault" and isinstance(lasts, int | float) and "nth" not in event.fields:
         return event.t_ns + round(lasts * NS_PER_S)
-    return None if event.kind == "fault" and name in STANDING | UNTIL_GIVEN_UP else event.t_ns
+    return None if event.kind == "fault" and name in STANDING | LAST_UNTIL.keys() else event.t_ns

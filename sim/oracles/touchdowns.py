@@ -118,6 +118,7 @@ def tell(facts: "Facts") -> Story:
     story = Story()
     results = {result.event.seq: result for result in facts.results}
     strikes = {strike.event.seq: strike for strike in facts.strikes}
+    lasting = [strike for strike in facts.strikes if strike.last_seq > strike.event.seq]
     displaced: set[str] = set()
     told = chain.from_iterable(map(facts.heard, ("TestApp/cmd", "TestApp/status", "Master/response")))
     heard = {one.event.seq: one for one in told}
@@ -129,6 +130,9 @@ def tell(facts: "Facts") -> Story:
             parts = {entry["site"]: entry["part"] for entry in fields["sites"]}
             now = Touchdown(event, str(fields["lot"]), parts)
             story.touchdowns.append(now)
+            for strike in lasting:
+                if strike.event.seq < seq <= strike.last_seq:
+                    now.disturb(strike.sites, strike.name)
             continue
         if seq in strikes and carries in strikes[seq].topic:
             displaced |= strikes[seq].sites

@@ -1,7 +1,5 @@
 """What a fault concerns and how long it lasts follows from its events in the journal."""
 
-import pytest
-
 from drycell.sim.kernel import Event
 from drycell.sim.oracles import Facts
 from drycell.sim.oracles.interference import strikes
@@ -78,9 +76,21 @@ def test_the_text_says_why_no_reset_counts():
     assert why() == "nobody pressed reset after the soft error"
 
 
-@pytest.mark.parametrize("name", ["half_open", "orphan"])
-def test_a_cable_is_pulled_and_a_program_an_orphan_until_the_broker_gives_the_connection_up(name):
-    begun = fault(1, name, site=0)
+def test_an_orphan_speaks_until_it_ends_and_for_good_beside_another_program():
+    begun, ended, started = fault(1, "orphan", site=0), (3, "program0", "exit", {}), (2, "program0", "launch", {})
+    of_another = (2, "program1", "exit", {})
+
+    def counts(*entries):
+        return Facts(journal(begun, *entries), "demo", "handler", 1).fault_between(9, 9, "0")
+
+    assert counts()
+    assert counts(of_another)
+    assert not counts(ended)
+    assert counts(started, ended)
+
+
+def test_a_cable_is_pulled_until_the_broker_gives_the_connection_up():
+    begun = fault(1, "half_open", site=0)
     of_another = (2, "testapp.demo.1", "disconnect", {"cause": "closed"})
     its_own = (3, "testapp.demo.0", "disconnect", {"cause": "takeover"})
     assert strikes(journal(begun, of_another))[0].last_ns is None
