@@ -7,6 +7,8 @@ from drycell.sim.replay.questions import Questions
 from drycell.sim.replay.recording import Entry
 from drycell.sim.replay.scene import Json, Service
 
+_NAMED_AT = {"peripheral-request": 2, "peripheral-response": 2, "peripheral-answer": 3}
+"""Kind of message -> level of the topic with the peripheral's name."""
 _PATIENCE_NS = ns(SEMI_ATE.timeouts_s["peripheral_s"])
 
 
@@ -19,15 +21,15 @@ class Services:
         self._open: dict[str, int] = {}
 
     def hear(self, kind: str, entry: Entry, content: Json) -> None:
-        """The next message."""
-        if kind not in ("peripheral-request", "peripheral-response"):
+        """The next message. What the master passes on was answered, though the observer may have missed it."""
+        if kind not in _NAMED_AT:
             return
-        name = entry.topic.split("/")[2]
+        name = entry.topic.split("/")[_NAMED_AT[kind]]
         service = self._scene.services.setdefault(name, Service())
         if kind == "peripheral-request":
             service.requests += 1
             self._open[name] = entry.t_ns
-        elif name in self._open:
+        elif name in self._open and not (kind == "peripheral-answer" and content.get("result") == "Timeout"):
             service.latencies_ns[service.requests] = entry.t_ns - self._open.pop(name)
             service.results[service.requests] = content.get("result")
 

@@ -267,6 +267,14 @@ def test_what_must_have_happened_is_concluded_and_marked_as_such(name, expected,
     assert any("is guessed, because" in note for note in staged.notes)
 
 
+def test_a_chamber_whose_answer_the_observer_missed_was_not_silent(tmp_path):
+    recording = heard_on_a_floor(faulty(), tmp_path / "run")
+    kept = [entry for entry in recording if not entry.topic.endswith("Temperature/io-control/response")]
+    assert len(kept) == len(list(recording)) - 2
+    chamber = recognise([Recording("capture", "half", lambda: iter(kept))]).services["Temperature"]
+    assert chamber.requests == len(chamber.results) == 2
+
+
 def test_resets_are_the_operator_s(tmp_path):
     scene = as_a_floor_tells(
         load(ROOT / "scenarios" / "faults" / "kill_while_testing.yaml", {"rung": "model"}), tmp_path / "run"
