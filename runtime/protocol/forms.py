@@ -10,7 +10,7 @@ from typing import Any
 
 Json = dict[str, Any]
 _pieces = c_make_encoder(None, JSONEncoder().default, encode_basestring_ascii, None, ": ", ", ", False, False, True)
-_OPEN = "\0"
+_OPEN = "\0open\0"
 """Stands for an open field while a form is made; no record holds this text."""
 
 

@@ -74,9 +74,12 @@ class Clock(simpy.Environment):
     def next_ns(self) -> int | None:
         """The instant of the next event, or None when nothing is scheduled."""
         queue = self._queue
-        while queue and isinstance(queue[0][3], Timer) and queue[0][3].cancelled:
+        while queue:
+            at_ns, _, _, event = queue[0]
+            if type(event) is not Timer or not event.cancelled:
+                return at_ns  # type: ignore[return-value]
             heappop(queue)
-        return queue[0][0] if queue else None  # type: ignore[return-value]
+        return None
 
     def advance_to(self, at_ns: int) -> None:
         """Move the clock; for the kernel alone. Raises ValueError when ``at_ns`` lies in the past."""
