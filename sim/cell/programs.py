@@ -255,12 +255,12 @@ class HinderedPrograms:
     def __init__(self, kernel: Kernel, inner: ModelPrograms | ProcessPrograms) -> None:
         self._kernel = kernel
         self._inner = inner
-        self._hindrances: dict[str, float | None] = {}
+        self._hindrances: dict[str, tuple[float | None, Callable[[], None]]] = {}
         self._barred: set[str] = set()
 
-    def hinder(self, site: str, delay_s: float | None) -> None:
+    def hinder(self, site: str, delay_s: float | None, when_met: Callable[[], None]) -> None:
         """The next program of ``site`` comes up ``delay_s`` later; None: the broker never hears it."""
-        self._hindrances[site] = delay_s
+        self._hindrances[site] = delay_s, when_met
 
     def is_barred(self, site: str) -> bool:
         """Whether the broker must not hear the program that runs on ``site`` now."""
@@ -270,7 +270,8 @@ class HinderedPrograms:
         """Start the program of ``site``; raises DrycellError when the system refuses."""
         if site not in self._hindrances:
             return self._inner.start(site, params, on_exit)
-        delay_s = self._hindrances.pop(site)
+        delay_s, when_met = self._hindrances.pop(site)
+        when_met()
         if delay_s is not None:
             return _Late(self._kernel, delay_s, lambda: self._inner.start(site, params, on_exit), on_exit)
 

@@ -229,7 +229,8 @@ class StagePrograms:
             self._nobody(site)
 
     def hinder(self, site: int, delay_s: float | None) -> None:
-        self._hindered.hinder(str(site), delay_s)
+        name = "never_attaches" if delay_s is None else "slow_start"
+        self._hindered.hinder(str(site), delay_s, partial(self._hands.note, fault=name, site=str(site)))
         if delay_s is None:
             self._hands.seams.on_packets(partial(self._barred, str(site)))
 
