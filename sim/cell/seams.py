@@ -1,12 +1,13 @@
 """The seams where faults strike messages, packets and answers: rules in order, installed when there are any."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from drycell.sim.broker import AnyBroker, LinkInfo, Message, codec
 from drycell.sim.faults import MessageRule, Packet, PacketRule, ReplyRule, chain
 
+WhenLate = Callable[[Message, int], None]
 _BELONGS_TO_INBOUND = {("PUBREL", True), ("PUBACK", False), ("PUBREC", False), ("PUBCOMP", False)}
 """(packet, inbound): acknowledgements of what a client has published; the other way round, of what it was sent."""
 
@@ -16,14 +17,15 @@ class Seams:
 
     def __init__(self, broker: AnyBroker) -> None:
         self._broker = broker
-        self._messages: list[MessageRule] = []
+        self._messages: list[tuple[MessageRule, WhenLate]] = []
         self._packets: list[PacketRule] = []
         self._replies: list[ReplyRule] = []
         self._topics: dict[tuple[str, bool, int], str] = {}
 
-    def on_messages(self, rule: MessageRule) -> None:
-        """Ask ``rule`` about every message."""
-        self._messages.append(rule)
+    def on_messages(self, rule: MessageRule, when_late: WhenLate) -> None:
+        """Ask ``rule`` about every message. ``when_late`` is told of those that it was the last to delay, and by how
+        many nanoseconds they are late in all."""
+        self._messages.append((rule, when_late))
         self._broker.message_fault = self._message
 
     def on_packets(self, rule: PacketRule) -> None:
@@ -42,7 +44,20 @@ class Seams:
         return chain([partial(rule, instrument, question) for rule in self._replies], answer)
 
     def _message(self, message: Message) -> Sequence[tuple[int, Message]]:
-        return chain(self._messages, message)
+        found: list[tuple[int, Message, WhenLate | None]] = [(0, message, None)]
+        for rule, when_late in self._messages:
+            after: list[tuple[int, Message, WhenLate | None]] = []
+            for delay_ns, one, teller in found:
+                outcome = rule(one)
+                if outcome is None:
+                    after.append((delay_ns, one, teller))
+                else:
+                    after += [(delay_ns + more, new, when_late if more else teller) for more, new in outcome]
+            found = after
+        for delay_ns, one, teller in found:
+            if teller is not None:
+                teller(one, delay_ns)
+        return [(delay_ns, one) for delay_ns, one, _ in found]
 
     def _packet(self, link: LinkInfo, direction: str, raw: bytes) -> Sequence[tuple[int, bytes]]:
         packet = self._named(link, direction == "in", raw)

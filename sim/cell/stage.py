@@ -18,7 +18,7 @@ import numpy as np
 from drycell.runtime.protocol.dialect import Dialect
 from drycell.runtime.protocol.machine import Cancel
 from drycell.runtime.protocol.topics import Topics, site_of
-from drycell.sim.broker import AnyBroker, MemoryClient
+from drycell.sim.broker import AnyBroker, MemoryClient, Message
 from drycell.sim.cell.base_master import BaseMaster
 from drycell.sim.cell.control import Control
 from drycell.sim.cell.handler import Handler
@@ -41,7 +41,7 @@ from drycell.sim.faults import (
 )
 from drycell.sim.faults.select import content_of, kind_of, state_in
 from drycell.sim.hooks import Device, Population
-from drycell.sim.kernel import Event, Kernel, ns, stream
+from drycell.sim.kernel import NS_PER_S, Event, Kernel, ns, stream
 
 if TYPE_CHECKING:
     from drycell.sim.cell.cell import Cell
@@ -188,7 +188,12 @@ class CellStage(Stage):
         return self._hands.deadlines_ns.get(site)
 
     def on_messages(self, rule: MessageRule) -> None:
-        self._hands.seams.on_messages(rule)
+        self._hands.seams.on_messages(rule, self._comes_late)
+
+    def _comes_late(self, message: Message, delay_ns: int) -> None:
+        """A late message is an effect once more when it comes."""
+        late_s = delay_ns / NS_PER_S
+        self.later(late_s, partial(self.note, topic=message.topic, late_s=late_s))
 
     def on_packets(self, rule: PacketRule) -> None:
         self._hands.seams.on_packets(rule)

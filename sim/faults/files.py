@@ -6,7 +6,6 @@ file of them. The first half of this palette strikes the message, the second hal
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -58,7 +57,6 @@ class LateResult(_Result):
             if left_ns <= 0:
                 return None
             stage.note(topic=message.topic)
-            stage.later(left_ns / 1e9, partial(stage.note, topic=message.topic, late_s=left_ns / 1e9))
             return [(left_ns, message)]
 
         stage.on_messages(rule)

@@ -7,7 +7,6 @@ Rules
 
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -159,11 +158,7 @@ class MessageFault(Fault):
             if not chosen.takes(message):
                 return None
             stage.note(topic=message.topic)
-            outcome = self.change(message, stage)
-            for delay_ns, late in outcome:
-                if delay_ns:
-                    stage.later(delay_ns / 1e9, partial(stage.note, topic=late.topic, late_s=delay_ns / 1e9))
-            return outcome
+            return self.change(message, stage)
 
         stage.on_messages(rule)
 

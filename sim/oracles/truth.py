@@ -10,8 +10,9 @@ Rules
   own device's line and lie on it for another device, the one before on the site or one on another site in the same
   touchdown, more often than chance explains: over the devices of a lot, or over the outputs of one device.
 - An output that follows no true value of its own device, but one of the device before, is late from the start.
-- An output whose true value is certainly outside the limits does not pass. A line of failing devices says this only
-  of those between them: beyond, where devices are good, another law may hold.
+- An output whose true value is certainly outside the limits does not pass. One or two devices may have come under
+  another law (the lesser of two values, say), several have not. A line of failing devices says this only of those
+  between them.
 - Values are compared within stretches without a change of the programs' inputs; retests count once.
 """
 
@@ -32,6 +33,8 @@ FAR, NEAR = 12.0, 3.0
 """Far off and on the line, in multiples of what usually remains."""
 SURE = 1e-6
 """Coincidences less likely than this are none."""
+SEVERAL = 3
+"""So many devices must have passed wrongly: one or two may have come under another law."""
 
 Place = tuple[str, int, int]
 """An output, the place in it (MPR), and the how-manieth state of the programs' inputs."""
@@ -197,15 +200,21 @@ def _true_failures(facts: Facts) -> Iterator[Case]:
         outside = [one for one in there if _outside(line, one, FAR)]
         if outside and not _is_of_good_devices(line, there):
             outside = [one for one in outside if line.reaches(one.device.true)]
-        for one in outside:
-            if one.output.flag:
-                yield None
-                continue
-            true, low, high = one.device.true, one.output.low, one.output.high
-            expected = line.at(true, one.device.site)
-            about = f"passed it, but by its true {line.name} ({true[line.name]:.6g}) it is {expected:.6g}"
-            limits = f"outside {'' if low is None else f'{low:.6g}'} to {'' if high is None else f'{high:.6g}'}"
-            yield Breach(f"{one.told()} and {about}, {limits}", one.device.result.event)
+        passed = [one for one in outside if not one.output.flag]
+        yield from [None] * (len(outside) - len(passed))
+        if len(passed) >= SEVERAL:
+            yield _passed(line, passed)
+
+
+def _passed(line: Line, all_: Sequence[_Measured]) -> Breach:
+    """The breach of several devices that passed: the first of them in words, all of them as proof."""
+    first, *others = all_
+    true, low, high = first.device.true, first.output.low, first.output.high
+    expected = line.at(true, first.device.site)
+    about = f"passed it, but by its true {line.name} ({true[line.name]:.6g}) it is {expected:.6g}"
+    limits = f"outside {'' if low is None else f'{low:.6g}'} to {'' if high is None else f'{high:.6g}'}"
+    text = f"{first.told()} and {about}, {limits}; so it is with {len(others)} more devices, this one"
+    return Breach(text, first.device.result.event, tuple(one.device.result.event for one in others))
 
 
 def _outside(line: Line, one: _Measured, tolerances: float) -> bool:
