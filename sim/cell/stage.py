@@ -191,9 +191,9 @@ class CellStage(Stage):
         self._hands.seams.on_messages(rule, self._comes_late)
 
     def _comes_late(self, message: Message, delay_ns: int) -> None:
-        """A late message is an effect once more when it comes."""
-        late_s = delay_ns / NS_PER_S
-        self.later(late_s, partial(self.note, topic=message.topic, late_s=late_s))
+        """A late message is an effect once more: a nanosecond before it comes, so that the journal has this first."""
+        note = partial(self.note, topic=message.topic, late_s=delay_ns / NS_PER_S)
+        self.later((delay_ns - 1) / NS_PER_S, note)
 
     def on_packets(self, rule: PacketRule) -> None:
         self._hands.seams.on_packets(rule)

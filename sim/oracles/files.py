@@ -163,7 +163,7 @@ def _difference(number: int, part: Part, written: list[Written], place: int) -> 
 
 def _part(result: PartResult) -> Part:
     flag = result.part_flag & ~RETEST
-    return Part(result.site, result.part, result.hard_bin, result.soft_bin, flag, result.test_records)
+    return Part(result.told_site, result.part, result.hard_bin, result.soft_bin, flag, result.test_records)
 
 
 def _words(part: Part) -> str:

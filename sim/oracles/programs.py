@@ -197,7 +197,11 @@ def _ready_means_idle(facts: Facts) -> Iterator[Case]:
             continue
         said = {heard.site for heard in idle if load.event.seq < heard.event.seq < event.seq}
         sites = (load.content or {}).get("sites")
-        silent = [site for site in map(str, sites if isinstance(sites, list) else ()) if site not in said]
+        silent = [
+            site
+            for site in map(str, sites if isinstance(sites, list) else ())
+            if site not in said and not facts.fault_between(load.event.seq, event.seq, site)
+        ]
         text = f"the master was ready although the program of site {silent[0]} had not said idle" if silent else ""
         yield Breach(text, event, (load.event,)) if silent else None
 

@@ -52,7 +52,7 @@ class PartResult:
 
     The numbers of the PRR are -1 when it is missing or holds something else. ``failing`` is the index of the first
     failing test; ``outputs``: how many PTR and MPR the tests hold; ``test_records``: how many PTR, MPR and FTR there
-    are, in whatever order.
+    are, in whatever order; ``told_site``: what the PRR says, as ``site`` is what the topic says.
     """
 
     event: Event
@@ -67,6 +67,7 @@ class PartResult:
     failing: int | None
     outputs: int
     test_records: int
+    told_site: str
 
     @property
     def has_part(self) -> bool:
@@ -83,7 +84,7 @@ def part_result(event: Event, site: str, content: Mapping[str, Any] | None) -> P
     """The result in ``content``; whatever is missing in it shows as ``fault`` and -1."""
     records = (content or {}).get("payload")
     if not isinstance(records, list) or not {type(record) for record in records} <= {dict}:
-        return PartResult(event, site, "it is no list of records", "", -1, -1, -1, -1, (), None, 0, 0)
+        return PartResult(event, site, "it is no list of records", "", -1, -1, -1, -1, (), None, 0, 0, site)
     kinds = [record.get("type") for record in records]
     prr = records[kinds.index("PRR")] if kinds.count("PRR") == 1 else {}
     numbers = [_whole(prr.get(name)) for name in ("SOFT_BIN", "HARD_BIN", "PART_FLG", "NUM_TEST")]
@@ -96,7 +97,8 @@ def part_result(event: Event, site: str, content: Mapping[str, Any] | None) -> P
     wrong = fault or _strange(records, site)
     part = str(prr.get("PART_ID"))
     count = sum(map(kinds.count, ("PTR", "MPR", "FTR")))
-    return PartResult(event, site, wrong, part, soft, hard, flag, num_test, tests, failing, outputs, count)
+    told = str(prr.get("SITE_NUM", site))
+    return PartResult(event, site, wrong, part, soft, hard, flag, num_test, tests, failing, outputs, count, told)
 
 
 def _whole(value: object, least: int = 0, missing: int = -1) -> int:
