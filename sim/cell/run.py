@@ -1,12 +1,10 @@
 """One run from scenario to result: prepare the program, run the cell, judge the journal, write the verdict."""
 
-import gc
 import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -32,8 +30,6 @@ from drycell.sim.scenario import Scenario, identity
 from drycell.sim.suggest import did_you_mean
 
 JOURNAL = "journal.jsonl"
-MADE_BETWEEN_COLLECTIONS = 50_000
-"""So many more objects than before, and the garbage collector looks for cycles."""
 Observer = Callable[[Event], None]
 
 
@@ -66,7 +62,7 @@ def run(
     kernel = Kernel(pace=pace, journal_path=run_dir / JOURNAL, scenario=identity(scenario), seed=scenario.seed)
     if observer is not None:
         kernel.journal.watch(observer)
-    with _collecting_rarely():
+    with garbage.looked_for_rarely():
         begin_s = time.monotonic()
         try:
             cell = Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir, sdk=sdk, warm=warm)
@@ -83,17 +79,6 @@ def run(
             cell.stdf.path,
             deterministic=cell.deterministic,
         )
-
-
-@contextmanager
-def _collecting_rarely() -> Iterator[None]:
-    """A run makes a great many values and few cycles: looking for those as often as usual costs a tenth of it."""
-    usual = gc.get_threshold()
-    gc.set_threshold(MADE_BETWEEN_COLLECTIONS, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def _run_cell(cell: Cell, kernel: Kernel) -> None:
