@@ -120,6 +120,8 @@ class Timeline:
         elif action.kill is not None:
             self._record("kill", index, {"site": str(action.kill.site), "signal": action.kill.signal})
             stage.programs.signal(action.kill.site, action.kill.signal)
+            if action.kill.signal == "SIGSTOP":
+                stage.lasts(action.kill.site)
         elif action.fault is not None:
             name, fault = action.fault
             given = fault.model_dump(mode="json", by_alias=True)

@@ -29,6 +29,8 @@ class Signal(_ProcessFault):
     def inject(self, stage: Stage) -> None:
         """Send it."""
         stage.programs.signal(self.site, self.signal)
+        if self.signal == "SIGSTOP":
+            stage.lasts(self.site)
 
 
 class Segfault(_ProcessFault):

@@ -12,6 +12,8 @@ from drycell.sim.replay.stored import segments
 from drycell.sim.suggest import did_you_mean
 
 HEAD_BYTES = 64 * 1024
+FEW = 3
+"""So many files of a folder are named."""
 
 
 def open_recording(path: Path, format: str | None = None) -> Recording:
@@ -44,8 +46,10 @@ def _fitting(path: Path, readers: Mapping[str, Reader]) -> str:
 def _first_file(path: Path) -> Path:
     file = next(iter(segments(path)), path / JOURNAL)
     if path.is_dir() and not file.exists():
+        held = sorted(one.name for one in path.iterdir() if one.is_file())[:FEW]
+        what = f"; it holds {', '.join(held)}" if held else ""
         raise DrycellError(
-            f"{path} is a folder without a recording; name a file, a run, or what drycell capture wrote"
+            f"{path} is a folder without a recording{what}; name a file, a run, or what drycell capture wrote"
         )
     if file.exists() and not file.is_file():
         raise DrycellError(f"{path} is no file; recordings are read more than once, so write it to a file first")
