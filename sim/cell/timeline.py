@@ -110,7 +110,8 @@ class Timeline:
                     self._set_off(other)
 
     def _do(self, index: int, action: Action, draws_as: int | None) -> None:
-        stage = self._theatre.stage(action.fault[0] if action.fault else "", index + 1, draws_as)
+        name = action.fault[0] if action.fault is not None else "kill"
+        stage = self._theatre.stage(name, index + 1, draws_as)
         if action.options is not None:
             self._options |= {name: getattr(action.options, name).model_dump() for name in action.options.used()}
             entries = [{"name": name, **option} for name, option in self._options.items()]
