@@ -172,20 +172,25 @@ def _none_lost(facts: Facts) -> Iterator[Case]:
 
 
 def _sorted_once(facts: Facts) -> Iterator[Case]:
-    """After a touchdown each device in contact is sorted exactly once, or the master is in soft error."""
-    last = facts.story.touchdowns[-1:]
-    for touchdown in facts.story.touchdowns:
+    """After a touchdown each device in contact is sorted exactly once, or the master is in soft error; or the handler
+    could not use the answer to a next that the scenario had changed."""
+    touchdowns = facts.story.touchdowns
+    ends = [*(touchdown.event.seq for touchdown in touchdowns[1:]), facts.end_seq]
+    refused = [event.seq for event in facts.of_kind("problem") if event.actor == "handler"]
+    for touchdown, end_seq in zip(touchdowns, ends, strict=False):  # no touchdown, no end
         extra = _sorted_extra(touchdown)
         if extra is not None:
             yield extra
             continue
         left = set(touchdown.parts) - {str(event.fields["site"]) for event in touchdown.sorted}
         if left and touchdown.failed is None and touchdown.given_up is None:
-            if touchdown in last and (facts.stopped or touchdown.disturbed("")):
+            is_last = touchdown is touchdowns[-1]
+            was_refused = any(touchdown.event.seq < seq < end_seq for seq in refused)
+            if (is_last and facts.stopped) or (touchdown.disturbed("") and (is_last or was_refused)):
                 continue
             sites = ", ".join(sorted(left))
             text = f"the touchdown ended with neither bin nor soft error for site {sites}; it began"
-            yield Breach(text, touchdown.event, (facts.events[-1],) if touchdown in last else ())
+            yield Breach(text, touchdown.event, (facts.events[-1],) if is_last else ())
         else:
             yield None
 

@@ -141,8 +141,11 @@ def _still_there(before: Event | None, event: Event, site: str) -> Case:
 
 def _still_connected(facts: Facts, open_: dict[str, Event], start: str) -> Iterator[Case]:
     ends = {life.site: life.exit for life in facts.once(lives)}
+    pulled = [strike for strike in facts.strikes if strike.name == "half_open" and strike.last_ns is None]
     for actor, connect in open_.items():
         exit_ = ends.get(actor.removeprefix(start))
+        if any(strike.concerns(actor.removeprefix(start)) for strike in pulled):
+            continue
         if exit_ is None or connect.seq > exit_.seq or facts.end_ns - exit_.t_ns <= IN_FLIGHT_S * NS_PER_S:
             continue
         yield Breach(f"the connection {actor} was never closed although its program had ended", exit_, (connect,))
@@ -170,7 +173,9 @@ def _lost_are_announced(facts: Facts) -> Iterator[Case]:
             yield Breach(f"the connection {event.actor} was lost, and its program had left no will", event)
             continue
         will = next((will for will in published if _is_will(will, topic, event)), None)
-        if will is not None and CRASH not in str(will.fields.get("payload")):
+        if will is not None and facts.fault_between(event.seq, will.seq, event.actor.removeprefix(programs)):
+            yield None
+        elif will is not None and CRASH not in str(will.fields.get("payload")):
             yield Breach(f"the last will of {event.actor} does not say that it crashed", will, (event,))
         elif will is not None or topic in swallowed:
             yield None
