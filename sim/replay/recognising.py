@@ -144,6 +144,7 @@ class _Watcher:
             if scene.lot is not None:
                 scene.forget()
                 self._commands.forget()
+                self._services.forget()
                 self._ground.anchors = Anchors(self._topics)
             scene.lot, scene.part_type = name, str(payload.get("devicetype") or "") or None
             return True

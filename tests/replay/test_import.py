@@ -275,6 +275,15 @@ def test_a_chamber_whose_answer_the_observer_missed_was_not_silent(tmp_path):
     assert chamber.requests == len(chamber.results) == 2
 
 
+def test_a_chamber_that_the_master_asks_in_another_way_answered_what_the_programs_were_told(tmp_path):
+    recording = heard_on_a_floor(faulty(), tmp_path / "run")
+    kept = [entry for entry in recording if "Temperature/io-control/" not in entry.topic]
+    assert len(kept) == len(list(recording)) - 4
+    chamber = recognise([Recording("capture", "half", lambda: iter(kept))]).services["Temperature"]
+    assert chamber.results == {1: {"status": "ok"}, 2: {"status": "ok"}}
+    assert all(latency_ns > 0 for latency_ns in chamber.latencies_ns.values())
+
+
 def test_resets_are_the_operator_s(tmp_path):
     scene = as_a_floor_tells(
         load(ROOT / "scenarios" / "faults" / "kill_while_testing.yaml", {"rung": "model"}), tmp_path / "run"
