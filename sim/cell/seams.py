@@ -8,6 +8,8 @@ from drycell.sim.broker import AnyBroker, LinkInfo, Message, codec
 from drycell.sim.faults import MessageRule, Packet, PacketRule, ReplyRule, chain
 
 WhenLate = Callable[[Message, int], None]
+_Told = tuple[Message, WhenLate | None]
+"""A message, and who is told that it comes late."""
 _BELONGS_TO_INBOUND = {("PUBREL", True), ("PUBACK", False), ("PUBREC", False), ("PUBCOMP", False)}
 """(packet, inbound): acknowledgements of what a client has published; the other way round, of what it was sent."""
 
@@ -17,7 +19,7 @@ class Seams:
 
     def __init__(self, broker: AnyBroker) -> None:
         self._broker = broker
-        self._messages: list[tuple[MessageRule, WhenLate]] = []
+        self._messages: list[Callable[[_Told], Sequence[tuple[int, _Told]] | None]] = []
         self._packets: list[PacketRule] = []
         self._replies: list[ReplyRule] = []
         self._topics: dict[tuple[str, bool, int], str] = {}
@@ -25,7 +27,7 @@ class Seams:
     def on_messages(self, rule: MessageRule, when_late: WhenLate) -> None:
         """Ask ``rule`` about every message. ``when_late`` is told of those that it was the last to delay, and by how
         many nanoseconds they are late in all."""
-        self._messages.append((rule, when_late))
+        self._messages.append(partial(_told, rule, when_late))
         self._broker.message_fault = self._message
 
     def on_packets(self, rule: PacketRule) -> None:
@@ -44,20 +46,12 @@ class Seams:
         return chain([partial(rule, instrument, question) for rule in self._replies], answer)
 
     def _message(self, message: Message) -> Sequence[tuple[int, Message]]:
-        found: list[tuple[int, Message, WhenLate | None]] = [(0, message, None)]
-        for rule, when_late in self._messages:
-            after: list[tuple[int, Message, WhenLate | None]] = []
-            for delay_ns, one, teller in found:
-                outcome = rule(one)
-                if outcome is None:
-                    after.append((delay_ns, one, teller))
-                else:
-                    after += [(delay_ns + more, new, when_late if more else teller) for more, new in outcome]
-            found = after
-        for delay_ns, one, teller in found:
+        subject: _Told = (message, None)
+        found = chain(self._messages, subject)
+        for delay_ns, (one, teller) in found:
             if teller is not None:
                 teller(one, delay_ns)
-        return [(delay_ns, one) for delay_ns, one, _ in found]
+        return [(delay_ns, one) for delay_ns, (one, _) in found]
 
     def _packet(self, link: LinkInfo, direction: str, raw: bytes) -> Sequence[tuple[int, bytes]]:
         packet = self._named(link, direction == "in", raw)
@@ -83,6 +77,14 @@ class Seams:
         except codec.ProtocolError:
             pass  # the connection will refuse it; it has no topic
         return Packet(link.client_id, kind, inbound, topic, raw)
+
+
+def _told(rule: MessageRule, when_late: WhenLate, pair: _Told) -> Sequence[tuple[int, _Told]] | None:
+    message, teller = pair
+    outcome = rule(message)
+    if outcome is None:
+        return None
+    return [(late_ns, (new, when_late if late_ns else teller)) for late_ns, new in outcome]
 
 
 def _ask(rule: PacketRule, packet: Packet, raw: bytes) -> Sequence[tuple[int, bytes]] | None:

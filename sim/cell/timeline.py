@@ -16,6 +16,7 @@ from drycell.runtime.protocol.topics import Topics
 from drycell.sim.cell.occurrences import Present, recognise
 from drycell.sim.errors import DrycellError
 from drycell.sim.faults import Stage
+from drycell.sim.faults.process import Signal
 from drycell.sim.kernel import Event, Kernel
 from drycell.sim.scenario import Action, OperatorAction, Step
 
@@ -120,9 +121,7 @@ class Timeline:
             stage.floor.operator(*_operator_command(action.operator))
         elif action.kill is not None:
             self._record("kill", index, {"site": str(action.kill.site), "signal": action.kill.signal})
-            stage.programs.signal(action.kill.site, action.kill.signal)
-            if action.kill.signal == "SIGSTOP":
-                stage.lasts(action.kill.site)
+            Signal(site=action.kill.site, signal=action.kill.signal).inject(stage)
         elif action.fault is not None:
             name, fault = action.fault
             given = fault.model_dump(mode="json", by_alias=True)

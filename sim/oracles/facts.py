@@ -4,6 +4,7 @@ Rules: a fact follows from the journal (and the STDF file of the run) alone; not
 """
 
 import json
+from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,7 +38,7 @@ class Heard:
 
     __slots__ = ("_content", "_memo", "event", "peripheral", "place", "site", "topic")
 
-    def __init__(self, event: Event, where: "_Where", memo: dict[str, Any]) -> None:
+    def __init__(self, event: Event, where: "_Where", memo: dict[str | bytes, Any]) -> None:
         self.event = event
         self.topic, self.place, self.site, self.peripheral = where
         self._memo = memo
@@ -52,7 +53,7 @@ class Heard:
         return found
 
     def _read(self) -> Any:
-        payload = self.event.fields.get("payload", "")
+        payload = payload_of(self.event)
         if payload in self._memo:
             return self._memo[payload]
         content = decode(payload)
@@ -67,8 +68,15 @@ _BY_HAND = {"drive": "Peripheral/request", "driven": "Peripheral/response"}
 """What a master does at a peripheral of its own, and the place of the message that it stands for."""
 
 
-def decode(payload: str) -> Mapping[str, Any] | None:
-    """The JSON object in ``payload`` (NaN and Infinity allowed), None when it is none."""
+def payload_of(message: Event) -> str | bytes:
+    """The payload of ``message``: bytes when it is no text in UTF-8."""
+    text: str | None = message.fields.get("payload")
+    return b64decode(message.fields.get("payload_b64", "")) if text is None else text
+
+
+def decode(payload: str | bytes) -> Mapping[str, Any] | None:
+    """The JSON object in ``payload`` (NaN and Infinity allowed, and bytes in UTF-16 or UTF-32, as peers read them),
+    None when it is none."""
     try:
         content = orjson.loads(payload)
     except orjson.JSONDecodeError:
@@ -213,7 +221,7 @@ class Facts:
     def messages(self) -> Sequence[Heard]:
         """All messages, in the order they passed the broker."""
         places: dict[str, _Where] = {}
-        memo: dict[str, Any] = {}
+        memo: dict[str | bytes, Any] = {}
         found = []
         for event in self._by_kind.get("message", ()):
             topic = event.fields["topic"]
@@ -266,7 +274,7 @@ class Facts:
         if self.dialect.stdf.fragments:
             return list(self._assembled())
         return [
-            part_result(heard.event, heard.site, decode(heard.event.fields.get("payload", "")))
+            part_result(heard.event, heard.site, decode(payload_of(heard.event)))
             for heard in self.program("testresult")
         ]
 

@@ -37,6 +37,8 @@ STANDING = frozenset({"disk_full", "read_only_folder", "handler_jam", "slow_link
 """Faults that no reset removes: they last for their ``for`` seconds, or for good."""
 LAST_UNTIL = {"half_open": "disconnect", "orphan": "exit"}
 """Faults that last until such an event of the program in question."""
+SPEAKING = frozenset({"orphan"})
+"""Those of them that count as if they struck at every event until then: somebody else speaks in the site's name."""
 TELLING = ("fault", "effect", "disconnect", "launch", "exit")
 """Kinds of events that say what was done and when it was over."""
 HARMLESS = frozenset({"operator_resets"})
@@ -91,7 +93,7 @@ def strikes(events: Iterable[Event]) -> Sequence[Strike]:
         if name in LAST_UNTIL:
             for site in sites:
                 lasting.setdefault((LAST_UNTIL[name], site), []).append(len(found))
-        last_seq = sys.maxsize if name == "orphan" else event.seq
+        last_seq = sys.maxsize if name in SPEAKING else event.seq
         found.append(Strike(event, name, sites, topic, _last_ns(event, name), armed_only, last_seq))
     return found
 
