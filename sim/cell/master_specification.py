@@ -155,7 +155,7 @@ class SpecificationMaster(BaseMaster):
         return view.state == "away" and self._controls.get(view.site) != "busy"
 
     def _heard_stdf(self, view: SiteView, payload: bytes) -> None:
-        view.hear_fragment(spec.read_fragment(payload))
+        view.hear_fragment(payload)
 
     def _heard_io(self, view: SiteView, payload: bytes) -> None:
         if view.site in self._active_sites():

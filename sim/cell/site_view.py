@@ -48,6 +48,7 @@ class SiteView:
         self.pieces: list[bytes] = []
         self._port = port
         self._size = 0
+        self._spoilt = False
         self._take_result, self._on_late, self._on_change = take_result, on_late, on_change
         self._late = ""
         self._fragment = b""
@@ -57,7 +58,7 @@ class SiteView:
             actions={
                 "begin_result": self._begin,
                 "keep_fragment": self._keep,
-                "take_result": lambda: take_result(site),
+                "take_result": self._take,
                 "report_late": lambda: on_late(self._late),
             },
             later=self._later,
@@ -78,15 +79,24 @@ class SiteView:
         else:
             self.machine.fire(event)
 
-    def hear_fragment(self, data: bytes) -> None:
-        """STDF bytes came. Raises IllegalEventError outside a test, ValueError for more than a device can have."""
-        if self._size + len(data) > spec.MAX_RESULT_BYTES:
-            raise ValueError(f"more than {spec.MAX_RESULT_BYTES} bytes of STDF for one device")
-        self._fragment = data
+    def hear_fragment(self, payload: bytes) -> None:
+        """A fragment came. Raises IllegalEventError outside a test, ValueError for what is none and for more than a
+        device can have; there is no result of this device then, whatever else comes of it."""
+        try:
+            self._fragment = spec.read_fragment(payload)
+            if self._size + len(self._fragment) > spec.MAX_RESULT_BYTES:
+                raise ValueError(f"more than {spec.MAX_RESULT_BYTES} bytes of STDF for one device")
+        except ValueError:
+            self._spoilt = True
+            raise
         self.fire("fragment")
 
     def _begin(self) -> None:
-        self.pieces, self._size = [], 0
+        self.pieces, self._size, self._spoilt = [], 0, False
+
+    def _take(self) -> None:
+        if not self._spoilt:
+            self._take_result(self.site)
 
     def _keep(self) -> None:
         self.pieces.append(self._fragment)

@@ -9,7 +9,7 @@ from typing import Self
 from drycell.sim.cell.program_model import ProgramModel, load_program_model
 from drycell.sim.hooks import PopulationRequest, registry
 from drycell.sim.scenario import Scenario
-from drycell.sim.scenario.model import default_layout
+from drycell.sim.scenario.cell import default_layout
 
 _SETTLE_MOST_S = 1.0
 """Longer pauses of every test would add up to a late result, which the operator alone would be to blame for."""

@@ -10,9 +10,10 @@ Rules
   that is no reading (a mean).
 - Of a test that ended by an exception only this is judged: a number that it reports as valid is none that was told
   for the device before alone.
-- Numbers are compared to nine significant digits, scaled by RES_SCAL.
+- Numbers are compared to nine significant digits, scaled by RES_SCAL; one too large for a record is infinite there.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ Name = tuple[str, int]
 DIGITS = ".9g"
 SHARE = 0.5
 AMBIGUOUS = 2
+LARGEST = 3.4028234663852886e38
+"""The largest R*4 (IEEE 754 binary32); a record of STDF V4 reports more as infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def _judge(
         told = None if reading is None else one.told.get(reading)
         if reading is None or told is None:
             continue
-        if value == told:
+        if value == told or value == _as_r4(told):
             yield None
             continue
         if value in one.told.values():
@@ -159,6 +162,10 @@ def _judge(
         who = f"the program of site {one.result.site} reported {name[0]} = {value} for part {one.result.part}"
         text, others = _whose(one, reading, value, before, reported)
         yield Breach(f"{who}; the meter had told it {told}{text}", one.result.event, others)
+
+
+def _as_r4(number: str) -> str:
+    return format(math.copysign(math.inf, float(number)), DIGITS) if abs(float(number)) > LARGEST else number
 
 
 def _whose(

@@ -13,21 +13,10 @@ from drycell.sim.scenario.actions import (
     Options,
     Parameter,
 )
+from drycell.sim.scenario.cell import Cell, Handler, Operator, Peripheral, Wafer
 from drycell.sim.scenario.loading import canonical, from_data, from_text, identity, load, with_overrides
 from drycell.sim.scenario.mistakes import Mistake, ScenarioError
-from drycell.sim.scenario.model import (
-    Cell,
-    Devices,
-    Handler,
-    Instrument,
-    Limits,
-    Operator,
-    Peripheral,
-    Program,
-    Scenario,
-    Shows,
-    Wafer,
-)
+from drycell.sim.scenario.model import Devices, Instrument, Limits, Program, Scenario, Shows
 from drycell.sim.scenario.timeline import Step, Trigger
 
 __all__ = [

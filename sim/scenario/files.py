@@ -9,7 +9,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from drycell.sim.scenario.model import Scenario, default_layout
+from drycell.sim.scenario.cell import default_layout
+from drycell.sim.scenario.model import Scenario
 from drycell.sim.scenario.tree import scalar
 
 _PLAIN = re.compile(r"[A-Za-z_./]([A-Za-z0-9_./% -]*[A-Za-z0-9_./%-])?")  # what needs no quotes, whoever reads it
