@@ -64,8 +64,8 @@ class Flight:
 def fly(scenario: Scenario, run_dir: Path | None = None, *, warm: WarmPrograms | None = None) -> Flight:
     """Run ``scenario`` and judge it, in ``run_dir`` (new or empty) or in a folder that is gone afterwards.
 
-    ``warm`` starts real programs faster. Raises DrycellError when the run cannot be started; any other error of ours
-    is a violation of :data:`NO_INTERNAL_ERROR`.
+    ``warm`` starts real programs faster. Raises DrycellError when the run cannot be started; one that ends it later,
+    as a hanging program does, and any other error is a violation of :data:`NO_INTERNAL_ERROR`.
     """
     if run_dir is None:
         with TemporaryDirectory(prefix="drycell-") as folder:
@@ -73,9 +73,9 @@ def fly(scenario: Scenario, run_dir: Path | None = None, *, warm: WarmPrograms |
     events: list[Event] = []
     try:
         result = run(scenario, run_dir, observer=events.append, warm=warm)
-    except DrycellError:
-        raise
     except Exception as error:
+        if isinstance(error, DrycellError) and not events:
+            raise
         return Flight(scenario, None, tuple(events), (_internal(error),))
     return Flight(scenario, result, tuple(events), tuple(_violations(scenario, events, result.oracles)))
 

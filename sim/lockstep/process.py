@@ -140,8 +140,10 @@ class Process:
                 self.opened += 1
                 connection = self.connections[ports] = gate.report(ports, (self.rank, self.opened))
             if sent < connection.p_sent or consumed < connection.p_consumed or consumed > connection.tx:
+                counts = f"sent {sent} after {connection.p_sent}, read {consumed} after {connection.p_consumed}"
                 raise LockstepError(
-                    f"{self.name} reports impossible byte counts on its port {lport}; a bug in the shim"
+                    f"{self.name} reports impossible byte counts on its port {lport}: {counts}, of {connection.tx} "
+                    "there were; a bug in the shim"
                 )
             connection.p_sent, connection.p_consumed = sent, consumed
             connection.p_ended = bool(flags & wire.WRITE_CLOSED)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from drycell.sim.cell.lot import Lot
+from drycell.sim.errors import DrycellError
 from drycell.sim.explore import fly
 from drycell.sim.explore.signature import signature
 from drycell.sim.kernel import journal
@@ -51,6 +52,21 @@ def test_an_error_of_the_simulator_is_a_violation_too(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Lot, "sort", broken)
     (violation,) = fly(scenario("nominal/clean_lot.yaml")).findings
     assert violation.signature == "no internal error: ZeroDivisionError in test_flight.broken"
+
+
+def test_a_run_that_ends_in_the_middle_is_a_violation_one_that_cannot_begin_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hangs(lot: Lot, device: int, hard_bin: int) -> None:
+        raise DrycellError("the program computes for 60 s without waiting for anything")
+
+    lot = scenario("nominal/clean_lot.yaml")
+    with pytest.raises(DrycellError, match="no test 'vuot_1'"):
+        fly(lot.model_copy(update={"program": lot.program.model_copy(update={"tests": ("vuot_1",)})}))
+    monkeypatch.setattr(Lot, "sort", hangs)
+    (violation,) = fly(lot).findings
+    assert violation.signature == "no internal error: DrycellError in test_flight.hangs"
+    assert violation.text.endswith("the program computes for 60 s without waiting for anything")
 
 
 def test_flights_in_a_folder_of_their_own_leave_nothing_behind() -> None:
