@@ -231,7 +231,8 @@ class Socket(_socket.socket):
             bufsize = min(bufsize, max(link.readable(), 1))
             self._peek(link)
             return recv(bufsize, flags)
-        link.consumed += self._take(bufsize, "recv", take)
+        got = self._take(bufsize, "recv", take)
+        link.consumed += got  # now, not before: another thread may have read meanwhile
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _peek(self, link: links.Link) -> None:
