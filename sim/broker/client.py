@@ -25,7 +25,7 @@ OnClose = Callable[[str], object]
 class ClientLink(Protocol):
     """What a client needs of its link."""
 
-    def to_broker(self, raw: bytes) -> None: ...
+    def to_broker(self, packet: bytes | codec.Value) -> None: ...
     def fin(self) -> None: ...
     def cut(self) -> None: ...
 
@@ -121,13 +121,12 @@ class MemoryClient:
         retain: bool = False,
     ) -> None:
         """PUBLISH; ``on_done()`` after PUBACK or PUBCOMP, at QoS 0 as soon as it is sent."""
-        if not qos:
-            self._send(codec.encode_publish(topic, payload, 0, retain, 0))
-            if on_done is not None:
-                self._exchange.post(lambda _: on_done())
-            return
-        packet_id = self._expect(codec.PUBACK if qos == 1 else codec.PUBREC, on_done)
-        self._send(codec.encode_publish(topic, payload, qos, retain, packet_id))
+        packet_id = self._expect(codec.PUBACK if qos == 1 else codec.PUBREC, on_done) if qos else 0
+        content = topic, payload, qos, retain, packet_id
+        is_right = qos < 3 and codec.is_topic_name(topic)
+        self._send((codec.PUBLISH, content) if is_right else codec.encode_publish(*content))
+        if not qos and on_done is not None:
+            self._exchange.post(lambda _: on_done())
 
     def disconnect(self) -> None:
         """Say DISCONNECT and close; the will is discarded."""
@@ -170,11 +169,17 @@ class MemoryClient:
         return len(self._acks)
 
     # --------------------------------------------------------------------------------------- called by the link
-    def receive(self, data: bytes) -> None:
-        """Bytes from the broker."""
+    def receive(self, data: bytes | codec.Value) -> None:
+        """Bytes from the broker, or one packet as a value."""
         if self._frozen is not None:
             self._frozen.append((self.receive, data))
-            return
+        elif isinstance(data, bytes):
+            self._read(data)
+        elif self._open:
+            kind, content = data
+            _ANSWERS_BY_KIND[kind].take(self, kind, content)
+
+    def _read(self, data: bytes) -> None:
         for first, body in self._framer.feed(data):
             if not self._open:
                 return
@@ -183,7 +188,7 @@ class MemoryClient:
                 self._give_up("protocol error")
                 continue
             try:
-                answer.take(self, first, body)
+                answer.take(self, first >> 4, answer.decode(first, body))
             except codec.ProtocolError:
                 self._give_up("protocol error")
         if self._framer.error is not None and self._open:
@@ -204,41 +209,38 @@ class MemoryClient:
             self._arm()
         self._on_connect(code, bool(body[0]))
 
-    def _publish(self, first: int, body: bytes) -> None:
-        topic, payload, qos, retain, packet_id = codec.decode_publish(first, body)
+    def _publish(self, _: int, content: tuple[str, bytes, int, bool, int]) -> None:
+        topic, payload, qos, retain, packet_id = content
         message = Message(topic, payload, qos, retain)
         if qos == 2:
             self._held[packet_id] = message
-            self._send(codec.encode_ack(codec.PUBREC, packet_id))
+            self._send((codec.PUBREC, packet_id))
             return
         self._on_message(message)
         if qos and self._open:
-            self._send(codec.encode_ack(codec.PUBACK, packet_id))
+            self._send((codec.PUBACK, packet_id))
 
-    def _pubrel(self, _: int, body: bytes) -> None:
-        packet_id = codec.decode_ack(body)
+    def _pubrel(self, _: int, packet_id: int) -> None:
         message = self._held.pop(packet_id, None)
         if message is not None:
             self._on_message(message)
         if self._open:
-            self._send(codec.encode_ack(codec.PUBCOMP, packet_id))
+            self._send((codec.PUBCOMP, packet_id))
 
-    def _pubrec(self, _: int, body: bytes) -> None:
-        packet_id = codec.decode_ack(body)
+    def _pubrec(self, _: int, packet_id: int) -> None:
         kind, done = self._acks.get(packet_id, (0, _nothing))
         if kind == codec.PUBREC:
             self._acks[packet_id] = (codec.PUBCOMP, done)
-        self._send(codec.encode_ack(codec.PUBREL, packet_id))
+        self._send((codec.PUBREL, packet_id))
 
-    def _finish(self, first: int, body: bytes) -> None:
-        packet_id = body[0] << 8 | body[1]
+    def _finish(self, answer: int, packet_id: int) -> None:
         kind, done = self._acks.get(packet_id, (0, _nothing))
-        if kind == first >> 4:
+        if kind == answer:
             del self._acks[packet_id]
             done()
 
-    def _suback(self, _: int, body: bytes) -> None:
-        packet_id, codes = codec.decode_suback(body)
+    def _suback(self, _: int, content: tuple[int, list[int]]) -> None:
+        packet_id, codes = content
         kind, done = self._acks.get(packet_id, (0, _nothing))
         if kind == codec.SUBACK:
             del self._acks[packet_id]
@@ -248,14 +250,14 @@ class MemoryClient:
         self._pinged = False
 
     # ------------------------------------------------------------------------------------------------- inside
-    def _send(self, raw: bytes) -> None:
+    def _send(self, packet: bytes | codec.Value) -> None:
         if not self._open:
             raise DrycellError(f"the MQTT client {self.client_id} is not connected, so it can not send")
         if self._frozen is not None:
             raise DrycellError(f"the MQTT client {self.client_id} is frozen, so it can not send")
         assert self._link is not None
         self._sent_ns = self._clock.now_ns()
-        self._link.to_broker(raw)
+        self._link.to_broker(packet)
 
     def _expect(self, kind: int, on_done: Callable[..., object] | None) -> int:
         packet_id = self._last_id % 65535 + 1
@@ -299,22 +301,39 @@ class MemoryClient:
 
 
 class _Answer(NamedTuple):
-    """A packet that a server may send: what it is for, and the sizes that its body may have."""
+    """A packet that a server may send: what it is for, how it is read, and the sizes that its body may have."""
 
-    take: Callable[[MemoryClient, int, bytes], None]
+    take: Callable[[MemoryClient, int, Any], None]
+    decode: Callable[[int, bytes], Any]
     least: int
     most: int
 
 
+def _plain(_: int, body: bytes) -> bytes:
+    return body
+
+
+def _number(_: int, body: bytes) -> int:
+    return body[0] << 8 | body[1]
+
+
+def _packet_id(_: int, body: bytes) -> int:
+    return codec.decode_ack(body)
+
+
+def _codes(_: int, body: bytes) -> tuple[int, list[int]]:
+    return codec.decode_suback(body)
+
+
 _ANSWERS_BY_KIND = {
-    codec.CONNACK: _Answer(MemoryClient._connack, 2, 2),
-    codec.PUBLISH: _Answer(MemoryClient._publish, 2, codec.LARGEST_REMAINING_LENGTH),
-    codec.PUBACK: _Answer(MemoryClient._finish, 2, 2),
-    codec.PUBREC: _Answer(MemoryClient._pubrec, 2, 2),
-    codec.PUBREL: _Answer(MemoryClient._pubrel, 2, 2),
-    codec.PUBCOMP: _Answer(MemoryClient._finish, 2, 2),
-    codec.SUBACK: _Answer(MemoryClient._suback, 2, codec.LARGEST_REMAINING_LENGTH),
-    codec.UNSUBACK: _Answer(MemoryClient._finish, 2, 2),
-    codec.PINGRESP: _Answer(MemoryClient._pingresp, 0, 0),
+    codec.CONNACK: _Answer(MemoryClient._connack, _plain, 2, 2),
+    codec.PUBLISH: _Answer(MemoryClient._publish, codec.decode_publish, 2, codec.LARGEST_REMAINING_LENGTH),
+    codec.PUBACK: _Answer(MemoryClient._finish, _number, 2, 2),
+    codec.PUBREC: _Answer(MemoryClient._pubrec, _packet_id, 2, 2),
+    codec.PUBREL: _Answer(MemoryClient._pubrel, _packet_id, 2, 2),
+    codec.PUBCOMP: _Answer(MemoryClient._finish, _number, 2, 2),
+    codec.SUBACK: _Answer(MemoryClient._suback, _codes, 2, codec.LARGEST_REMAINING_LENGTH),
+    codec.UNSUBACK: _Answer(MemoryClient._finish, _number, 2, 2),
+    codec.PINGRESP: _Answer(MemoryClient._pingresp, _plain, 0, 0),
 }
 _ANSWERS = {first: answer for kind, answer in _ANSWERS_BY_KIND.items() for first in codec.first_bytes(kind)}

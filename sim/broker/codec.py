@@ -2,6 +2,7 @@
 
 Rules that hold here:
 * A packet is a pair ``(first byte, body)``; a stream of bytes becomes packets in ``Framer`` and nowhere else.
+* Between two ends in one process, PUBLISH and its acknowledgements need not become bytes: there they are a ``Value``.
 * Whatever the specification forbids raises ``ProtocolError`` with the number of the broken rule; nothing is repaired.
 * Nothing here knows a session, a clock or a socket.
 
@@ -11,6 +12,7 @@ Source of every rule: OASIS standard "MQTT Version 3.1.1", 29 October 2014; numb
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
+from typing import Any
 
 from drycell.sim.broker.messages import Will
 
@@ -40,6 +42,9 @@ REFUSED = 0x80
 PINGREQ_BYTES = b"\xc0\x00"
 PINGRESP_BYTES = b"\xd0\x00"
 DISCONNECT_BYTES = b"\xe0\x00"
+
+Value = tuple[int, Any]
+"""A PUBLISH or an acknowledgement: its kind, and what ``decode_publish`` or ``decode_ack`` makes of it."""
 
 _u16 = Struct("!H")
 _ack = Struct("!BBH")
@@ -161,6 +166,14 @@ def packet(first: int, body: bytes) -> bytes:
     return bytes(head) + body
 
 
+def as_bytes(packet: bytes | Value) -> bytes:
+    """The bytes of a packet that may be a value."""
+    if isinstance(packet, bytes):
+        return packet
+    kind, content = packet
+    return encode_publish(*content) if kind == PUBLISH else encode_ack(kind, content)
+
+
 # ------------------------------------------------------------------------------------------------------- strings
 @lru_cache(maxsize=8192)
 def encode_text(text: str) -> bytes:
@@ -192,6 +205,15 @@ def decode_topic_name(raw: bytes) -> str:
     if "#" in topic or "+" in topic:
         raise ProtocolError("a topic name contains a wildcard [MQTT-3.3.2-2]")
     return topic
+
+
+@lru_cache(maxsize=8192)
+def is_topic_name(topic: str) -> bool:
+    """Whether ``topic`` can be encoded and is taken as the topic name of a PUBLISH."""
+    try:
+        return decode_topic_name(encode_text(topic)[2:]) == topic
+    except (ValueError, ProtocolError):
+        return False
 
 
 class _Body:

@@ -8,9 +8,7 @@ Rules that hold here:
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
-
-from amqtt.session import IncomingApplicationMessage
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from drycell.sim.broker import codec
 from drycell.sim.broker.clock import Deadline, DelayLine
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
 
 _FIRST_PACKET_LIMIT = 5 * 65_537 + 12
 """No valid CONNECT is larger: five strings of 65,535 bytes and the variable header."""
+_LARGEST_TOPIC = 65_537 + 2
+"""What PUBLISH has beside its payload: a topic with its length, and the packet id."""
 
 
 class AnyLink(Protocol):
@@ -29,10 +29,8 @@ class AnyLink(Protocol):
 
     kind: str
     blocked: bool
-    received: int
-    sent: int
 
-    def write(self, raw: bytes) -> None: ...
+    def write(self, packet: bytes | codec.Value) -> None: ...
     def close(self) -> None: ...
     def abort(self) -> None: ...
     def silence(self) -> None: ...
@@ -49,6 +47,7 @@ class Connection:
         "_heard_ns",
         "_inbound",
         "_keepalive_ns",
+        "_most_payload",
         "_outbound",
         "_refeed",
         "link",
@@ -69,6 +68,7 @@ class Connection:
         self._inbound: DelayLine | None = None
         self._outbound: DelayLine | None = None
         self._keepalive_ns = self._heard_ns = 0
+        self._most_payload = broker.options.max_packet_bytes - _LARGEST_TOPIC
         self._deadline = Deadline(broker.clock, self._expire)
         self._deadline.set(broker.clock.now_ns() + round(broker.options.connect_timeout_s * 1e9))
 
@@ -78,8 +78,19 @@ class Connection:
         return self.session.name if self.session else ""
 
     # -------------------------------------------------------------------------------------- called by the link
-    def receive(self, data: bytes) -> None:
-        """Bytes from the client."""
+    def receive(self, data: bytes | codec.Value) -> None:
+        """Bytes from the client, or one packet as a value, which becomes bytes where somebody looks at them."""
+        if isinstance(data, bytes):
+            self._read(data)
+            return
+        kind, content = data
+        is_seen = self.session is None or self._inbound is not None or self._broker.packet_fault is not None
+        if is_seen or (kind == codec.PUBLISH and len(content[1]) > self._most_payload):
+            self._read(codec.as_bytes(data))
+        else:
+            self._handle(kind, content)
+
+    def _read(self, data: bytes) -> None:
         if not self._greeted:
             if data[0] >> 4 != codec.CONNECT and not self._framer.busy:
                 self.end("protocol error", "the first packet is not CONNECT [MQTT-3.1.0-1]")
@@ -116,14 +127,14 @@ class Connection:
             self._broker.outbox.drain(self.session)
 
     # ------------------------------------------------------------------------------------------ packet seam
-    def send(self, raw: bytes) -> None:
+    def send(self, packet: bytes | codec.Value) -> None:
         """Send one packet."""
         if self._broker.packet_fault is None and self._outbound is None:
-            self.link.write(raw)
+            self.link.write(packet)
             return
         if self._outbound is None:
             self._outbound = DelayLine(self._broker.clock, self._write)
-        for delay_ns, piece in self._fault("out", raw):
+        for delay_ns, piece in self._fault("out", codec.as_bytes(packet)):
             self._outbound.push(delay_ns, piece)
 
     def _fault(self, direction: str, raw: bytes) -> list[tuple[int, bytes]]:
@@ -162,13 +173,21 @@ class Connection:
             if self.session is None:
                 self._connect(first, body)
                 return
-            self._heard_ns = self._broker.clock.now_ns()
-            handler = _HANDLERS.get(first)
-            if handler is None:
+            decode = _DECODERS.get(first)
+            if decode is None:
                 self._check_flags(first)
                 name = codec.PACKET_NAMES[first >> 4]
                 raise codec.ProtocolError(f"{name} from a connected client (section 3.1)")
-            handler(self, first, body)
+            content = decode(first, body)
+        except codec.ProtocolError as error:
+            self.end("protocol error", str(error))
+            return
+        self._handle(first >> 4, content)
+
+    def _handle(self, kind: int, content: Any) -> None:
+        self._heard_ns = self._broker.clock.now_ns()
+        try:
+            _PACKETS[kind].take(self, content)
         except codec.ProtocolError as error:
             self.end("protocol error", str(error))
 
@@ -195,81 +214,77 @@ class Connection:
             self._heard_ns = self._broker.clock.now_ns()
             self._deadline.set(self._heard_ns + self._keepalive_ns)
 
-    def _publish(self, first: int, body: bytes) -> None:
+    def _publish(self, content: tuple[str, bytes, int, bool, int]) -> None:
         session = self.session
         assert session is not None
-        topic, payload, qos, retain, packet_id = codec.decode_publish(first, body)
+        topic, payload, qos, retain, packet_id = content
         if qos == 2:
             if (
                 packet_id not in session.inflight_in
             ):  # else a repetition: answered, but not taken twice (section 4.3.3)
                 self._broker.check_publish(session, topic)
-                self._broker.hold(session, IncomingApplicationMessage(packet_id, topic, qos, payload, retain))
-            self.send(codec.encode_ack(codec.PUBREC, packet_id))
+                self._broker.hold(session, packet_id, Message(topic, payload, qos, retain, session.name))
+            self.send((codec.PUBREC, packet_id))
             return
         self._broker.check_publish(session, topic)
         self._broker.router.submit(Message(topic, payload, qos, retain, session.name))
         if qos and self.open:
-            self.send(codec.encode_ack(codec.PUBACK, packet_id))
+            self.send((codec.PUBACK, packet_id))
 
-    def _pubrel(self, _: int, body: bytes) -> None:
+    def _pubrel(self, packet_id: int) -> None:
         session = self.session
         assert session is not None
-        packet_id = codec.decode_ack(body)
         held = session.inflight_in.pop(packet_id, None)
         if held is not None:
-            session.incoming_bytes -= len(held.data)
-            self._broker.router.submit(Message(held.topic, bytes(held.data), 2, held.retain, session.name))
+            session.incoming_bytes -= len(held.payload)
+            self._broker.router.submit(held)
         if self.open:
-            self.send(codec.encode_ack(codec.PUBCOMP, packet_id))
+            self.send((codec.PUBCOMP, packet_id))
 
-    def _puback(self, _: int, body: bytes) -> None:
+    def _puback(self, packet_id: int) -> None:
         session = self.session
         assert session is not None
-        packet_id = codec.decode_ack(body)
         delivery = session.inflight_out.get(packet_id)
         if delivery is not None and delivery.qos == 1:
             del session.inflight_out[packet_id]
             if session.queued_bytes:
                 self._broker.outbox.drain(session)
 
-    def _pubrec(self, _: int, body: bytes) -> None:
+    def _pubrec(self, packet_id: int) -> None:
         session = self.session
         assert session is not None
-        packet_id = codec.decode_ack(body)
         delivery = session.inflight_out.get(packet_id)
         if isinstance(delivery, Delivery) and delivery.qos == 2:
             delivery.released = True
             delivery.data = b""
-        self.send(codec.encode_ack(codec.PUBREL, packet_id))
+        self.send((codec.PUBREL, packet_id))
 
-    def _pubcomp(self, _: int, body: bytes) -> None:
+    def _pubcomp(self, packet_id: int) -> None:
         session = self.session
         assert session is not None
-        packet_id = codec.decode_ack(body)
         delivery = session.inflight_out.get(packet_id)
         if isinstance(delivery, Delivery) and delivery.released:
             del session.inflight_out[packet_id]
             if session.queued_bytes:
                 self._broker.outbox.drain(session)
 
-    def _subscribe(self, _: int, body: bytes) -> None:
+    def _subscribe(self, content: tuple[int, list[tuple[str, int]]]) -> None:
         assert self.session is not None
-        packet_id, filters = codec.decode_subscribe(body)
+        packet_id, filters = content
         self._broker.subscribe(self.session, packet_id, filters)
 
-    def _unsubscribe(self, _: int, body: bytes) -> None:
+    def _unsubscribe(self, content: tuple[int, list[str]]) -> None:
         assert self.session is not None
-        packet_id, filters = codec.decode_unsubscribe(body)
+        packet_id, filters = content
         self._broker.unsubscribe(self.session, filters)
         self.send(codec.encode_ack(codec.UNSUBACK, packet_id))
 
-    def _pingreq(self, _: int, body: bytes) -> None:
+    def _pingreq(self, body: bytes) -> None:
         if body:
             raise codec.ProtocolError("PINGREQ with contents (section 3.12)")
         self.send(codec.PINGRESP_BYTES)
 
-    def _disconnect(self, _: int, body: bytes) -> None:
+    def _disconnect(self, body: bytes) -> None:
         if body:
             raise codec.ProtocolError("DISCONNECT with contents (section 3.14)")
         self.end("disconnect")
@@ -299,15 +314,38 @@ class Connection:
                 line.clear()
 
 
-_HANDLERS_BY_KIND: dict[int, Callable[[Connection, int, bytes], None]] = {
-    codec.PUBLISH: Connection._publish,
-    codec.PUBACK: Connection._puback,
-    codec.PUBREC: Connection._pubrec,
-    codec.PUBREL: Connection._pubrel,
-    codec.PUBCOMP: Connection._pubcomp,
-    codec.SUBSCRIBE: Connection._subscribe,
-    codec.UNSUBSCRIBE: Connection._unsubscribe,
-    codec.PINGREQ: Connection._pingreq,
-    codec.DISCONNECT: Connection._disconnect,
+class _Packet(NamedTuple):
+    """A packet that a connected client may send: what it is for, and how it is read."""
+
+    take: Callable[[Connection, Any], None]
+    decode: Callable[[int, bytes], Any]
+
+
+def _plain(_: int, body: bytes) -> bytes:
+    return body
+
+
+def _packet_id(_: int, body: bytes) -> int:
+    return codec.decode_ack(body)
+
+
+def _wanted(_: int, body: bytes) -> tuple[int, list[tuple[str, int]]]:
+    return codec.decode_subscribe(body)
+
+
+def _unwanted(_: int, body: bytes) -> tuple[int, list[str]]:
+    return codec.decode_unsubscribe(body)
+
+
+_PACKETS: dict[int, _Packet] = {
+    codec.PUBLISH: _Packet(Connection._publish, codec.decode_publish),
+    codec.PUBACK: _Packet(Connection._puback, _packet_id),
+    codec.PUBREC: _Packet(Connection._pubrec, _packet_id),
+    codec.PUBREL: _Packet(Connection._pubrel, _packet_id),
+    codec.PUBCOMP: _Packet(Connection._pubcomp, _packet_id),
+    codec.SUBSCRIBE: _Packet(Connection._subscribe, _wanted),
+    codec.UNSUBSCRIBE: _Packet(Connection._unsubscribe, _unwanted),
+    codec.PINGREQ: _Packet(Connection._pingreq, _plain),
+    codec.DISCONNECT: _Packet(Connection._disconnect, _plain),
 }
-_HANDLERS = {first: handler for kind, handler in _HANDLERS_BY_KIND.items() for first in codec.first_bytes(kind)}
+_DECODERS = {first: packet.decode for kind, packet in _PACKETS.items() for first in codec.first_bytes(kind)}

@@ -17,7 +17,7 @@ from amqtt.broker import Server
 from amqtt.contexts import Action, BrokerConfig, ListenerConfig, ListenerType
 from amqtt.events import BrokerEvents
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
-from amqtt.session import IncomingApplicationMessage, Session
+from amqtt.session import Session
 
 from drycell.sim.broker import codec
 from drycell.sim.broker.clock import Clock, Exchange
@@ -340,15 +340,14 @@ class EmbeddedBroker(AmqttBroker):
             self.router.record("refused", session.name, cause="publish", topic=topic, detail=reason)
             raise codec.ProtocolError(f"PUBLISH on {topic} refused [MQTT-3.3.5-2]")
 
-    def hold(self, session: SimSession, message: IncomingApplicationMessage) -> None:
+    def hold(self, session: SimSession, packet_id: int, message: Message) -> None:
         """Keep a QoS 2 message until PUBREL. Raises ``codec.ProtocolError`` when too much is unfinished."""
-        session.incoming_bytes += len(message.data)
+        session.incoming_bytes += len(message.payload)
         if session.incoming_bytes > self.options.max_queued_bytes:
             raise codec.ProtocolError(
                 f"more than {self.options.max_queued_bytes} bytes of QoS 2 messages without PUBREL"
             )
-        assert message.packet_id is not None
-        session.inflight_in[message.packet_id] = message
+        session.inflight_in[packet_id] = message
 
     def fan_out(self, message: Message) -> None:
         """Give ``message`` to all subscribers, at the lower of the two QoS [MQTT-3.8.4-6]; keep it when retained."""

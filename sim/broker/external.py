@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
+from drycell.sim.broker import codec
 from drycell.sim.broker.client import MemoryClient, OnClose, OnConnect, OnMessage
 from drycell.sim.broker.clock import Clock, Exchange
 from drycell.sim.broker.messages import Message, Will
@@ -81,9 +82,10 @@ class _Line(asyncio.Protocol):
         if self.client is not None and not self._silent and not self._finished:
             self.client.ended("closed")
 
-    def to_broker(self, raw: bytes) -> None:
+    def to_broker(self, packet: bytes | codec.Value) -> None:
         if self._silent or self._finished:
             return
+        raw = codec.as_bytes(packet)
         if self._transport is None:
             self._early.append(raw)
         else:

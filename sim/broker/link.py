@@ -5,6 +5,7 @@ Rules that hold here:
   the lockstep kernel compares them with the counters of the process at the other end.
 * Writes of one instant leave together, in one system call.
 * A link tells its connection of data and of the end, each end once.
+* Within the process a packet may pass as a value (see ``codec``); bytes and values keep their order.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import socket
 from collections.abc import Callable
 from typing import Protocol, cast
 
+from drycell.sim.broker import codec
 from drycell.sim.broker.clock import Clock, DelayLine, Exchange
 
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
@@ -22,7 +24,7 @@ _READ_BYTES = 256 * 1024
 class LinkOwner(Protocol):
     """What a link needs of the MQTT connection on top of it."""
 
-    def receive(self, data: bytes) -> None: ...
+    def receive(self, data: bytes | codec.Value) -> None: ...
     def lost(self, cause: str) -> None: ...
     def writable(self) -> None: ...
 
@@ -104,11 +106,11 @@ class TcpLink(asyncio.Protocol):
             self._owner.writable()
 
     # --------------------------------------------------------------------------------- called by the connection
-    def write(self, raw: bytes) -> None:
-        """Send ``raw`` with whatever else is sent at this instant."""
+    def write(self, packet: bytes | codec.Value) -> None:
+        """Send ``packet`` with whatever else is sent at this instant."""
         if not self._out:
             self._host.exchange.post(self._flush)
-        self._out.append(raw)
+        self._out.append(codec.as_bytes(packet))
 
     def close(self) -> None:
         """Send what is written, then FIN; a peer that does not read is cut off."""
@@ -184,6 +186,10 @@ class TcpLink(asyncio.Protocol):
             owner.lost("closed")
 
 
+_Sent = bytes | codec.Value | None
+"""What is under way on a memory link; None is the end."""
+
+
 class MemoryLink:
     """A link within this process that behaves as TCP does: ordered bytes, FIN, half open, latency.
 
@@ -198,7 +204,7 @@ class MemoryLink:
         clock: Clock,
         exchange: Exchange,
         latency_ns: int,
-        on_data: Callable[[bytes], object],
+        on_data: Callable[[bytes | codec.Value], object],
         on_end: Callable[[str], object],
     ) -> None:
         self._exchange = exchange
@@ -212,22 +218,20 @@ class MemoryLink:
         self._client_open = True
         self.blocked = False
         self.silent = False
-        self.received = 0
-        self.sent = 0
 
     def attach(self, owner: LinkOwner) -> None:
         """Name the connection at the broker's end."""
         self._owner = owner
 
     # ------------------------------------------------------------------------------------------ the client's end
-    def to_broker(self, raw: bytes) -> None:
-        """Send bytes to the broker."""
+    def to_broker(self, packet: bytes | codec.Value) -> None:
+        """Send a packet, or any bytes, to the broker."""
         if not self._client_open or self.silent:
             return
         if self._latency_ns:
-            self._uplink.push(self._latency_ns, raw)
+            self._uplink.push(self._latency_ns, packet)
         else:
-            self._exchange.post(self._at_broker, raw)
+            self._exchange.post(self._at_broker, packet)
 
     def fin(self) -> None:
         """End the client's side: the broker sees the end after all bytes sent before."""
@@ -242,11 +246,10 @@ class MemoryLink:
         self._downlink.clear()
 
     # ------------------------------------------------------------------------------------------ the broker's end
-    def write(self, raw: bytes) -> None:
-        """Send bytes to the client."""
+    def write(self, packet: bytes | codec.Value) -> None:
+        """Send a packet, or any bytes, to the client."""
         if self._broker_open and not self.silent:
-            self.sent += len(raw)
-            self._send(self._downlink, self._at_client, raw)
+            self._send(self._downlink, self._at_client, packet)
 
     def close(self) -> None:
         """End the broker's side: the client sees the end after all bytes sent before."""
@@ -259,27 +262,26 @@ class MemoryLink:
     silence = cut
 
     # ---------------------------------------------------------------------------------------------------- inside
-    def _send(self, line: DelayLine, arrive: Callable[[bytes | None], object], raw: bytes | None) -> None:
+    def _send(self, line: DelayLine, arrive: Callable[[_Sent], object], sent: _Sent) -> None:
         if self._latency_ns:
-            line.push(self._latency_ns, raw)
+            line.push(self._latency_ns, sent)
         else:
-            self._exchange.post(arrive, raw)
+            self._exchange.post(arrive, sent)
 
-    def _at_broker(self, raw: bytes | None) -> None:
+    def _at_broker(self, sent: _Sent) -> None:
         if not self._broker_open or self.silent or self._owner is None:
             return
-        if raw is None:
+        if sent is None:
             self._broker_open = False
             self._owner.lost("closed")
         else:
-            self.received += len(raw)
-            self._owner.receive(raw)
+            self._owner.receive(sent)
 
-    def _at_client(self, raw: bytes | None) -> None:
+    def _at_client(self, sent: _Sent) -> None:
         if not self._client_open or self.silent:
             return
-        if raw is None:
+        if sent is None:
             self._client_open = False
             self._on_end("closed")
         else:
-            self._on_data(raw)
+            self._on_data(sent)

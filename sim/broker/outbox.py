@@ -28,7 +28,7 @@ class Outbox:
         elif connection.link.blocked or session.queued_bytes:
             self._queue(session, Delivery(topic, payload, qos, retain))
         elif not qos:
-            connection.send(codec.encode_publish(topic, payload, 0, retain, 0))
+            connection.send((codec.PUBLISH, (topic, payload, 0, retain, 0)))
         elif len(session.inflight_out) < self._options.max_inflight:
             self._send(session, connection, Delivery(topic, payload, qos, retain))
         else:
@@ -46,7 +46,8 @@ class Outbox:
             packet_id = session.take_packet_id()
             delivery.packet_id = packet_id
             session.inflight_out[packet_id] = delivery
-        connection.send(codec.encode_publish(delivery.topic, bytes(delivery.data), qos, delivery.retain, packet_id))
+        content = delivery.topic, bytes(delivery.data), qos, delivery.retain, packet_id
+        connection.send((codec.PUBLISH, content))
 
     def drain(self, session: SimSession) -> None:
         """Send what waits, as far as link and window allow."""
@@ -62,7 +63,7 @@ class Outbox:
         assert connection is not None
         for packet_id, delivery in session.inflight_out.items():
             if isinstance(delivery, Delivery) and delivery.released:
-                connection.send(codec.encode_ack(codec.PUBREL, packet_id))
+                connection.send((codec.PUBREL, packet_id))
             else:
                 connection.send(codec.encode_publish(delivery.topic, bytes(delivery.data), delivery.qos or 0,
                                                      delivery.retain, packet_id, dup=True))  # fmt: skip

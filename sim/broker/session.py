@@ -5,11 +5,12 @@ Rules that hold here:
 * What may not be sent yet waits in amqtt's ``retained_messages`` queue, bounded in messages and bytes.
 """
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from amqtt.session import ApplicationMessage, OutgoingApplicationMessage, Session
 
-from drycell.sim.broker.messages import Will
+from drycell.sim.broker.messages import Message, Will
 
 if TYPE_CHECKING:
     from drycell.sim.broker.connection import Connection
@@ -61,6 +62,7 @@ class SimSession(Session):
         self.connection: Connection | None = None
         self.queued_bytes = 0
         self.filters: dict[str, int] = {}
+        self.inflight_in: OrderedDict[int, Message] = OrderedDict()  # type: ignore[assignment]
         self.incoming_bytes = 0
 
     def __eq__(self, other: object) -> bool:

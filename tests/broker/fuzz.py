@@ -149,7 +149,8 @@ def _held_bytes(broker: Broker) -> int:
     core = broker._running()
     held = sum(len(kept.data) + len(topic) for topic, kept in core.retained_messages.items())
     for session, _ in core.sessions.values():
-        held += sum(len(m.data) for table in (session.inflight_in, session.inflight_out) for m in table.values())
+        held += sum(len(message.payload) for message in session.inflight_in.values())
+        held += sum(len(delivery.data) for delivery in session.inflight_out.values())
     return held
 
 
