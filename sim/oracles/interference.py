@@ -4,6 +4,7 @@ Rules
 - A ``fault`` event says that a fault begins, with all its keys; each time it strikes later there is an ``effect``
   event with the same ``step``, and the ``topic`` when it strikes a message.
 - A fault that chooses messages or answers (it has ``nth``) concerns nobody before it strikes.
+- What a slow link carries comes later by its latency; nobody knows by how much when its bandwidth is limited.
 - A connection that nobody tells of its end is what the scenario made it until the broker gives it up.
 - A program that its control knows nothing of speaks in its site's name until it ends; for good when another one has
   been started beside it.
@@ -116,7 +117,7 @@ def _sites(event: Event, origin: Event) -> frozenset[str]:
 
 
 def _last_ns(event: Event, name: str) -> int | None:
-    lasts = event.fields.get("for")
+    lasts, late = event.fields.get("for"), event.fields.get("latency", 0)
     if event.kind == "fault" and isinstance(lasts, int | float) and "nth" not in event.fields:
-        return event.t_ns + round(lasts * NS_PER_S)
+        return None if "bytes_per_s" in event.fields else event.t_ns + round((lasts + late) * NS_PER_S)
     return None if event.kind == "fault" and name in STANDING | LAST_UNTIL.keys() else event.t_ns
