@@ -15,6 +15,7 @@ import asyncio
 import selectors
 import socket
 from collections.abc import Callable, Mapping
+from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from typing import Any, Protocol, TypeVar
 
@@ -90,17 +91,19 @@ class _Selector(selectors.BaseSelector):
             return ready
         if self.attached is not None and self.attached.settle():
             return self._real.select(0)
-        instant = self.next_ns()
+        timer_ns, event_ns = self.loop.next_timer_ns(), self._clock.next_ns()
+        instant = self._first(timer_ns, event_ns)
         if instant is None:
             raise StuckError("nothing is scheduled and nobody is left who could send anything")
-        self._run_instant(instant)
+        self._run_instant(instant, timer_ns, event_ns)
         return []
 
     def _paced(self, wall: WallClock, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
             return self._real.select(0)
         self._before_moving()
-        instant = self.next_ns()
+        timer_ns, event_ns = self.loop.next_timer_ns(), self._clock.next_ns()
+        instant = self._first(timer_ns, event_ns)
         ready = self._real.select(None if instant is None else wall.wait_s(instant))
         now_ns = max(self._clock.now_ns, wall.now_ns())
         if instant is None or now_ns < instant:
@@ -109,30 +112,48 @@ class _Selector(selectors.BaseSelector):
         if ready:
             self._clock.advance_to(instant)  # late: the event keeps its instant, data goes first
             return ready
-        self._run_instant(instant)
+        self._run_instant(instant, timer_ns, event_ns)
         return []
 
     def next_ns(self) -> int | None:
         """When anything happens next: a timer, an event of the clock, or something in an attached process."""
-        first = self._clock.next_ns()
-        for other in (self.loop.next_timer_ns(), self.attached.next_ns() if self.attached is not None else None):
-            if other is not None and (first is None or other < first):
-                first = other
-        return first
+        return self._first(self.loop.next_timer_ns(), self._clock.next_ns())
 
-    def _run_instant(self, instant: int) -> None:
+    def _first(self, timer_ns: int | None, event_ns: int | None) -> int | None:
+        own_ns = _earlier(timer_ns, event_ns)
+        return own_ns if self.attached is None else _earlier(own_ns, self.attached.next_ns())
+
+    def _run_instant(self, instant: int, timer_ns: int | None, event_ns: int | None) -> None:
         """Move to ``instant`` and run what is first there; the loop comes back for the rest."""
-        if instant != self._clock.now_ns:
+        clock = self._clock
+        if instant != clock.now_ns:
             self._before_moving()
-            self._clock.advance_to(instant)
-        if self.loop.next_timer_ns() == instant:
+            clock.advance_to(instant)
+        if timer_ns == instant:
             return
-        while self._clock.next_ns() == instant:
-            self._clock.step()
+        while event_ns == instant:
+            clock.step()
             if self.loop.has_ready():
                 return
+            event_ns = clock.next_ns()
         if self.attached is not None and self.attached.next_ns() == instant:
             self.attached.fire(instant)
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return one if other is None or (one is not None and one <= other) else other
+
+
+class _Callback(asyncio.Handle):
+    """A callback that is due; asyncio's own asks besides whether it is to be debugged."""
+
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[Any, ...], loop: "KernelLoop", context: Context | None
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop, self._callback, self._args = loop, callback, args
+        self._cancelled = False
+        self._repr = self._source_traceback = None
 
 
 class _Timer(asyncio.TimerHandle):
@@ -154,6 +175,7 @@ class KernelLoop(asyncio.SelectorEventLoop):
     _ready: Any
     _scheduled: Any
     _stopping: bool
+    _closed: bool
 
     def __init__(self, clock: Clock, pace: Pace, before_moving: Callable[[], object]) -> None:
         self.selector = _Selector(clock, pace, before_moving)
@@ -181,19 +203,20 @@ class KernelLoop(asyncio.SelectorEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.Handle:
-        self._check_closed()  # type: ignore[attr-defined]
-        handle = asyncio.Handle(callback, args, self, context)
+        if self._closed:
+            self._check_closed()  # type: ignore[attr-defined]
+        handle = _Callback(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
     def _run_once(self) -> None:
         """One turn: what arrived, or what is first at the next instant; then the timers that are due; then all that
         is ready. asyncio's own, less what simulated time has no use for: waiting, and noticing slow callbacks."""
-        ready, scheduled, now_ns = self._ready, self._scheduled, self._clock.now_ns
-        while scheduled and scheduled[0]._cancelled:
-            heappop(scheduled)._scheduled = False
-        busy = ready or self._stopping or (scheduled and scheduled[0].at_ns <= now_ns)
-        self._process_events(self.selector.select(0 if busy else None))  # type: ignore[attr-defined]
+        ready, scheduled = self._ready, self._scheduled
+        busy = ready or self._stopping or self.next_timer_ns() == self._clock.now_ns
+        arrived = self.selector.select(0 if busy else None)
+        if arrived:
+            self._process_events(arrived)  # type: ignore[attr-defined]
         now_ns = self._clock.now_ns
         while scheduled and scheduled[0].at_ns <= now_ns:
             timer = heappop(scheduled)
@@ -216,13 +239,9 @@ class KernelLoop(asyncio.SelectorEventLoop):
     def next_timer_ns(self) -> int | None:
         """The instant of the earliest live asyncio timer; in the past means now."""
         scheduled: list[_Timer] = self._scheduled  # a heap: the head is the earliest
-        if not scheduled:
-            return None
-        if not scheduled[0].cancelled():
-            earliest = scheduled[0].at_ns
-        else:
-            earliest = min((timer.at_ns for timer in scheduled if not timer.cancelled()), default=-1)
-        return None if earliest < 0 else max(self._clock.now_ns, earliest)
+        while scheduled and scheduled[0]._cancelled:
+            heappop(scheduled)._scheduled = False
+        return max(self._clock.now_ns, scheduled[0].at_ns) if scheduled else None
 
     def has_ready(self) -> bool:
         """Whether callbacks wait to run at the present instant."""
