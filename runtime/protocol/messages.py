@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from drycell.runtime.protocol.forms import dumps, text
+from drycell.runtime.protocol.forms import dumps, texts
 
 Json = dict[str, Any]
 
@@ -24,15 +24,29 @@ OPTION_NAMES = (
 OPTION_OFF: Json = {"active": False, "value": -1}
 
 
+class Payload(bytes):
+    """A message as text that remembers what it ``says``, so that who hears it in this process need not read it.
+
+    Results and summaries are such: records, which nobody changes.
+    """
+
+    says: Json
+
+
 def encode(message: Mapping[str, Any]) -> bytes:
     """JSON text in UTF-8; NaN and Infinity appear as those words, as the packages write them."""
     if type(message.get("payload")) is not list:
         return dumps(message).encode()
-    return f"{{{', '.join([f'{dumps(key)}: {text(value)}' for key, value in message.items()])}}}".encode()
+    pairs = [f"{key}: {value}" for key, value in zip(texts([*message]), texts([*message.values()]), strict=True)]
+    payload = Payload(f"{{{', '.join(pairs)}}}".encode())
+    payload.says = dict(message)
+    return payload
 
 
 def decode(payload: bytes) -> Json:
     """The dictionary in ``payload``. Raises ValueError when it is no JSON object in UTF-8."""
+    if type(payload) is Payload:
+        return payload.says
     try:
         message = orjson.loads(payload)
     except orjson.JSONDecodeError:  # Infinity and NaN, which the packages write, or no JSON at all

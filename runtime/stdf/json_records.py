@@ -34,7 +34,7 @@ def from_json(data: object) -> Record:
     Raises ``StdfError`` naming record, field and site if it is no object, of no known type, has an unknown field or a
     value of the wrong type. Ranges and missing fields are judged when the record is written.
     """
-    if type(data) is not dict and not isinstance(data, Mapping):
+    if not isinstance(data, dict) and not isinstance(data, Mapping):
         raise StdfError(f"a record is {_kind(data)}", right="a JSON object with type, REC_TYP, REC_SUB and fields")
     name = data.get("type", data.get("rec_id"))
     shape = _shape(name, tuple(data), tuple(map(type, data.values()))) if isinstance(name, str) else None

@@ -8,6 +8,7 @@ Sums are over results that are valid (TEST_FLG bits 1 and 4 are 0) and finite. H
 sites (STDF V4, PCR and TSR).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any, NamedTuple
@@ -49,30 +50,45 @@ class BinCount:
 
 @dataclass(slots=True)
 class TestCount:
-    """Executions of one test on one site."""
+    """Executions of one test on one site; ``flags``: how often it had each TEST_FLG."""
 
     __test__ = False  # not a pytest class
 
     kind: str
     name: str = ""
-    executed: int = 0
-    failed: int = 0
-    alarms: int = 0
+    flags: dict[int, int] = field(default_factory=dict)
     valid: int = 0
     low: float = inf
     high: float = -inf
     sum: float = 0.0
     squares: float = 0.0
 
-    def result(self, value: float) -> None:
-        """Adds one valid result."""
-        if value < self.low:
-            self.low = value
-        if value > self.high:
-            self.high = value
-        self.valid += 1
-        self.sum += value
-        self.squares += value * value
+    def add(self, flags: int, values: Sequence[float]) -> None:
+        """Adds one execution with its TEST_FLG and valid results."""
+        self.flags[flags] = self.flags.get(flags, 0) + 1
+        for value in values:
+            if value < self.low:
+                self.low = value
+            if value > self.high:
+                self.high = value
+            self.valid += 1
+            self.sum += value
+            self.squares += value * value
+
+    @property
+    def executed(self) -> int:
+        """EXEC_CNT."""
+        return sum(count for flags, count in self.flags.items() if not flags & 16)
+
+    @property
+    def failed(self) -> int:
+        """FAIL_CNT."""
+        return sum(count for flags, count in self.flags.items() if flags & 0xC0 == 128)
+
+    @property
+    def alarms(self) -> int:
+        """ALRM_CNT."""
+        return sum(count for flags, count in self.flags.items() if flags & 1)
 
 
 class Final(NamedTuple):
@@ -143,15 +159,12 @@ class Tally:
         f = rec.fields
         flags = f["TEST_FLG"]
         values = _valid_results(rec, flags)
-        executed, failed, alarm = not flags & 16, flags & 0xC0 == 128, flags & 1
-        for count in self._counts(f["HEAD_NUM"], f["SITE_NUM"], f["TEST_NUM"], kind):
-            if not count.name:
-                count.name = f.get("TEST_TXT") or ""
-            count.executed += executed
-            count.failed += failed
-            count.alarms += alarm
-            for value in values:
-                count.result(value)
+        own, every = self._counts(f["HEAD_NUM"], f["SITE_NUM"], f["TEST_NUM"], kind)
+        if not own.name:
+            own.name = f.get("TEST_TXT") or ""
+            every.name = every.name or own.name
+        own.add(flags, values)
+        every.add(flags, values)
 
     def _counts(self, head: int, site: int, number: int, kind: str) -> tuple[TestCount, TestCount]:
         """The counters of a test on a site and on all sites."""

@@ -53,7 +53,7 @@ def part_result(payload: Any, site: str, sent: str | None = None) -> Json:
 
     ``sent``: the part id that the site was told to test, None when nothing is known of it.
     """
-    if not isinstance(payload, list) or not {dict} >= set(map(type, payload)):
+    if not isinstance(payload, list) or not all(issubclass(kind, dict) for kind in set(map(type, payload))):
         raise ValueError(f"the result of site {site} is not a list of records")
     parts = [record for record in payload if record.get("type") == "PRR"]
     if len(parts) != 1:
