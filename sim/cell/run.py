@@ -70,15 +70,15 @@ def run(
         finally:
             kernel.close()
         wall_s = time.monotonic() - begin_s
-        return judge(
-            scenario,
-            run_dir,
-            kernel.journal.sha256,
-            wall_s,
-            dict(job.bin_names),
-            cell.stdf.path,
-            deterministic=cell.deterministic,
-        )
+    return judge(
+        scenario,
+        run_dir,
+        kernel.journal.sha256,
+        wall_s,
+        dict(job.bin_names),
+        cell.stdf.path,
+        deterministic=cell.deterministic,
+    )
 
 
 def _run_cell(cell: Cell, kernel: Kernel) -> None:
@@ -225,18 +225,18 @@ def judge(
         pace=str(scenario.effective_pace),
         seed=scenario.seed,
         versions=versions(),
-        problems=_problems(events),
+        problems=_problems(facts),
         soft_bin_names=bin_names,
     )
 
 
-def _problems(events: Sequence[Event]) -> tuple[str, ...]:
+def _problems(facts: oracles.Facts) -> tuple[str, ...]:
     """What a user should read: every problem, and the message of every soft error, in order."""
     found = []
-    for event in events:
+    for event in facts.of_kind("problem", "state"):
         if event.kind == "problem":
             found.append(event.fields["text"])
-        elif event.kind == "state" and event.actor == "master" and event.fields["to"] == "softerror":
+        elif event.actor == "master" and event.fields["to"] == "softerror":
             found.append(f"soft error at {event.t_ns / 1e9:.3f} s: {event.fields.get('message', '')}")
     return tuple(dict.fromkeys(found))
 

@@ -59,10 +59,10 @@ class Tally:
 
     def take(self, event: Event) -> None:
         """Count ``event``. Events of unknown kinds only move the clock."""
-        self.now_ns = event.t_ns
-        counter = _COUNTERS.get(event.kind)
+        _, self.now_ns, actor, kind, fields = event
+        counter = _COUNTERS.get(kind)
         if counter is not None:
-            counter(self, event.actor, event.fields)
+            counter(self, actor, fields)
 
     @property
     def parts(self) -> int:
@@ -133,7 +133,7 @@ class Tally:
         self.problems.append(str(fields.get("text", "")))
 
     def _message(self, _actor: str, fields: Mapping[str, Any]) -> None:
-        told = _told_by(str(fields.get("topic", "")))
+        told = _told_by(fields.get("topic", ""))
         if told is None:
             return
         site, in_fragments = told

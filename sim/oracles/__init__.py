@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator
 
-from drycell.sim import garbage
 from drycell.sim.cell.result import OracleResult
 from drycell.sim.errors import DrycellError
 from drycell.sim.oracles.access import ACCESS_ORACLES
@@ -52,7 +51,6 @@ def check_names(names: Collection[str]) -> None:
             raise DrycellError(f"expect: {name!r} is neither an oracle nor a sentence; {did_you_mean(name, known)}")
 
 
-@garbage.kept()
 def judge(facts: Facts, required: Collection[str]) -> tuple[OracleResult, ...]:
     """The results on ``facts`` of all ambient oracles and of those in ``required``, which count when unknown."""
     return tuple(

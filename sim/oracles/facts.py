@@ -8,7 +8,7 @@ from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -36,29 +36,20 @@ class Heard:
     ``Peripheral/request``. ``site`` and ``peripheral`` are "" for a topic without one.
     """
 
-    __slots__ = ("_content", "_memo", "event", "peripheral", "place", "site", "topic")
+    __slots__ = ("_content", "event", "peripheral", "place", "site", "topic")
 
-    def __init__(self, event: Event, where: "_Where", memo: dict[str | bytes, Any]) -> None:
+    def __init__(self, event: Event, where: "_Where") -> None:
         self.event = event
         self.topic, self.place, self.site, self.peripheral = where
-        self._memo = memo
         self._content: Any = _UNREAD
 
     @property
     def content(self) -> Mapping[str, Any] | None:
         """The JSON object of the message, None when it is none."""
         if self._content is _UNREAD:
-            self._content = self._read()
+            self._content = _once_decoded(payload_of(self.event))
         found: Mapping[str, Any] | None = self._content
         return found
-
-    def _read(self) -> Any:
-        payload = payload_of(self.event)
-        if payload in self._memo:
-            return self._memo[payload]
-        content = decode(payload)
-        self._memo[payload] = content
-        return content
 
 
 _Where = tuple[str, str, str, str]
@@ -85,6 +76,32 @@ def decode(payload: str | bytes) -> Mapping[str, Any] | None:
         except (ValueError, RecursionError):
             return None
     return content if isinstance(content, dict) else None
+
+
+@lru_cache(maxsize=16)
+def _places(topics: Topics) -> Callable[[str], _Where]:
+    """Where each topic is in a cell; there are few, and many runs of one cell."""
+
+    @lru_cache(maxsize=4096)
+    def where(topic: str) -> _Where:
+        levels = topics.canonical(topic).split("/")
+        if levels[0] != "ate" or len(levels) < 4:
+            return topic, "", "", ""
+        if levels[1] == topics.handler and levels[2] == "Handler":
+            return topic, f"Handler/{levels[3]}", "", ""
+        if levels[1] != topics.device:
+            return topic, "", "", ""
+        if levels[2] == "Master" and levels[-1] == "response" and len(levels) == 5:
+            return topic, "Master/peripheral", "", levels[3]
+        if levels[3] == "io-control" and levels[2] != "TestApp":
+            return topic, f"Peripheral/{levels[-1]}", "", levels[2]
+        return topic, f"{levels[2]}/{levels[3]}", site_of(topic), ""
+
+    return where
+
+
+_once_decoded = lru_cache(maxsize=4096)(decode)
+"""For messages that are said over and over again, in every run: states, commands, requests."""
 
 
 def objects(value: object) -> list[Mapping[str, Any]]:
@@ -220,16 +237,8 @@ class Facts:
     @cached_property
     def messages(self) -> Sequence[Heard]:
         """All messages, in the order they passed the broker."""
-        places: dict[str, _Where] = {}
-        memo: dict[str | bytes, Any] = {}
-        found = []
-        for event in self._by_kind.get("message", ()):
-            topic = event.fields["topic"]
-            where = places.get(topic)
-            if where is None:
-                where = places[topic] = self._where(topic)
-            found.append(Heard(event, where, memo))
-        return found
+        where = _places(self.topics)
+        return [Heard(event, where(event.fields["topic"])) for event in self._by_kind.get("message", ())]
 
     @cached_property
     def _by_place(self) -> Mapping[str, Sequence[Heard]]:
@@ -237,7 +246,7 @@ class Facts:
         for heard in self.messages:
             found[heard.place].append(heard)
         for kind, place in _BY_HAND.items():
-            by_hand = [Heard(e, ("", place, "", e.fields["peripheral"]), {}) for e in self._by_kind.get(kind, ())]
+            by_hand = [Heard(e, ("", place, "", e.fields["peripheral"])) for e in self._by_kind.get(kind, ())]
             if by_hand:
                 found[place] = sorted([*found.get(place, ()), *by_hand], key=_HEARD_SEQ)
         return found
@@ -251,20 +260,6 @@ class Facts:
     def program(self, kind: str) -> Sequence[Heard]:
         """Messages of the test programs on their ``kind`` topics."""
         return self.heard(f"TestApp/{kind}")
-
-    def _where(self, topic: str) -> _Where:
-        levels = self.topics.canonical(topic).split("/")
-        if levels[0] != "ate" or len(levels) < 4:
-            return topic, "", "", ""
-        if levels[1] == self.handler_id and levels[2] == "Handler":
-            return topic, f"Handler/{levels[3]}", "", ""
-        if levels[1] != self.device_id:
-            return topic, "", "", ""
-        if levels[2] == "Master" and levels[-1] == "response" and len(levels) == 5:
-            return topic, "Master/peripheral", "", levels[3]
-        if levels[3] == "io-control" and levels[2] != "TestApp":
-            return topic, f"Peripheral/{levels[-1]}", "", levels[2]
-        return topic, f"{levels[2]}/{levels[3]}", site_of(topic), ""
 
     # what follows from them ----------------------------------------------------------------------------------------
 

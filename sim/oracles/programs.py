@@ -217,17 +217,16 @@ def _step(event: Event) -> tuple[object, object]:
 
 def _ends_are_told(facts: Facts) -> Iterator[Case]:
     """A control whose program ends badly, unasked, announces an error."""
-    states: dict[str, object] = {}
+    bad = [e for e in facts.of_kind("exit") if e.fields.get("exit_code") != 0 and not e.fields.get("wanted")]
+    if not bad:
+        return
     struck = {strike.topic for strike in facts.strikes}
     errors = [heard for heard in facts.heard("Control/status") if _state_of(heard) == "error"]
-    for event in facts.of_kind("state", "exit"):
-        if event.kind == "state":
-            states[event.actor] = _step(event)[1]
-            continue
+    for event in bad:
         site = event.actor.removeprefix("program")
         due_ns = event.t_ns + int(IN_FLIGHT_S * NS_PER_S)
-        asked = event.fields.get("exit_code") == 0 or event.fields.get("wanted")
-        if asked or states.get(f"control{site}") != "busy" or facts.end_ns < due_ns:
+        control = [e for e in facts.of_kind("state") if e.actor == f"control{site}" and e.seq < event.seq]
+        if not control or _step(control[-1])[1] != "busy" or facts.end_ns < due_ns:
             continue
         if facts.broker_was_down(event.t_ns, due_ns):
             continue

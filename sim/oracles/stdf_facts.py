@@ -6,7 +6,6 @@ which that fails, or that is to be read ``thoroughly``, is read record by record
 too.
 """
 
-import mmap
 import struct
 from collections import Counter
 from collections.abc import Mapping
@@ -134,13 +133,7 @@ _ORDERS = {b"\x02\x00\x00\x0a": LITTLE, b"\x00\x02\x00\x0a": BIG}
 
 def _walked(source: Path | bytes) -> StdfFacts | None:
     """The facts by walking over the headers, None when that is not possible."""
-    if isinstance(source, bytes):
-        return _walk(source)
-    with source.open("rb") as file:
-        if not file.seek(0, 2):
-            return None
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _walk(data)
+    return _walk(source if isinstance(source, bytes) else source.read_bytes())
 
 
 @cache
@@ -152,12 +145,13 @@ def _kinds(order: Order) -> Mapping[int, tuple[str, Decode | None]]:
     }
 
 
-def _walk(data: bytes | mmap.mmap) -> StdfFacts | None:
+def _walk(data: bytes) -> StdfFacts | None:
     order = _ORDERS.get(data[:4])
     if order is None or len(data) < 6 or data[5] != 4:
         return None
     header, kinds = struct.Struct(order + "HBB").unpack_from, _kinds(order)
     facts, place, last = StdfFacts(), 0, len(data) - _HEADER_SIZE
+    tests_of = facts._open
     while place <= last:
         length, typ, sub = header(data, place)
         body = place + _HEADER_SIZE
@@ -168,10 +162,14 @@ def _walk(data: bytes | mmap.mmap) -> StdfFacts | None:
         if kind in _TESTS:
             if length <= _SITE_PLACE:
                 return None
-            facts.test(kind, data[body + _SITE_PLACE])
+            site = data[body + _SITE_PLACE]
+            if site in tests_of:
+                tests_of[site] += 1
+            else:
+                facts.test(kind, site)
         elif decode is not None:
             try:
-                facts.take(kind, decode(data[body:place], 0, length))
+                facts.take(kind, decode(data, body, place))
             except (StdfError, KeyError):
                 return None
         elif len(facts.first) < 2:

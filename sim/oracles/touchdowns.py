@@ -126,26 +126,33 @@ def tell(facts: "Facts") -> Story:
     now: Touchdown | None = None
     for event in facts.events:
         seq, _, actor, kind, fields = event
-        if kind == "contact":
+        if kind == "message":
+            if seq in results:
+                if now is None:
+                    story.strays.append(results[seq])
+                else:
+                    _result(now, results[seq], displaced)
+            elif seq in heard and now is not None:
+                _message(now, heard[seq])
+        elif kind == "contact":
             parts = {entry["site"]: entry["part"] for entry in fields["sites"]}
             now = Touchdown(event, str(fields["lot"]), parts)
             story.touchdowns.append(now)
             for strike in lasting:
                 if strike.event.seq < seq <= strike.last_seq:
                     now.disturb(strike.sites, strike.name)
+        elif seq in strikes:
+            strike = strikes[seq]
+            if carries in strike.topic:
+                displaced |= strike.sites
+            if now is not None and not strike.armed_only:
+                now.disturb(strike.sites, strike.name)
+        elif now is None:
             continue
-        if seq in strikes and carries in strikes[seq].topic:
-            displaced |= strikes[seq].sites
-        if now is None:
-            if seq in results:
-                story.strays.append(results[seq])
-        elif kind == "message":
-            if seq in results:
-                _result(now, results[seq], displaced)
-            elif seq in heard:
-                _message(now, heard[seq])
+        elif kind == "state":
+            _state(now, event)
         elif kind == "ask":
-            site = fields.get("site", question(str(fields.get("line")))[0])
+            site = fields["site"] if "site" in fields else question(str(fields.get("line")))[0]
             now.asks.setdefault(site, []).append(event)
         elif kind == "sorted":
             now.sorted.append(event)
@@ -154,10 +161,6 @@ def tell(facts: "Facts") -> Story:
         elif kind == "operator" and fields.get("command") == "next":
             now.disturbed_sites.add("")
             displaced |= now.parts.keys()
-        elif seq in strikes and not strikes[seq].armed_only:
-            now.disturb(strikes[seq].sites, strikes[seq].name)
-        elif kind == "state":
-            _state(now, event)
     return story
 
 

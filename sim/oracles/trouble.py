@@ -41,21 +41,18 @@ class Span(NamedTuple):
 def spans(facts: Facts, table: Table) -> list[Span]:
     """The states of ``table``'s role, in order, from the start of the run. Staying in a state is one span."""
     found: list[Span] = []
-    state, begin = table.initial, None
+    role, state, begin, begin_ns, begin_seq = table.role, table.initial, None, 0, 0
     for event in facts.of_kind("state"):
-        if event.actor == table.role and event.fields["to"] != event.fields["from"]:
-            found.append(_span(state, begin, event, cut=event.fields["from"] != state))
-            state, begin = event.fields["to"], event
-    return [*found, _span(state, begin, None)] if found else []
+        seq, t_ns, actor, _, fields = event
+        if actor == role and fields["to"] != fields["from"]:
+            found.append(Span(state, begin, begin_ns, begin_seq, event, fields["from"] != state))
+            state, begin, begin_ns, begin_seq = fields["to"], event, t_ns, seq
+    return [*found, Span(state, begin, begin_ns, begin_seq, None)] if found else []
 
 
 def master_spans(facts: Facts) -> list[Span]:
     """The states of the master."""
     return spans(facts, facts.dialect.tables["master"])
-
-
-def _span(state: str, begin: Event | None, end: Event | None, *, cut: bool = False) -> Span:
-    return Span(state, begin, begin.t_ns if begin else 0, begin.seq if begin else 0, end, cut)
 
 
 def _ns(seconds: float) -> int:

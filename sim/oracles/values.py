@@ -30,7 +30,7 @@ Key = tuple[str, int, int]
 """A number told by a meter: the question without its site, its how-manieth time, the place in the answer."""
 Name = tuple[str, int]
 """A number that a program reports: the output, and the place in it."""
-DIGITS = ".9g"
+DIGITS = "%.9g"
 SHARE = 0.5
 AMBIGUOUS = 2
 LARGEST = 3.4028234663852886e38
@@ -59,7 +59,7 @@ def _told(asks: Sequence[Event]) -> dict[Key, str]:
         time = times[asked] = times.get(asked, 0) + 1
         for place, number in enumerate(str(event.fields.get("answer")).split(",")):
             try:
-                found[asked, time, place] = format(float(number), DIGITS)
+                found[asked, time, place] = DIGITS % float(number)
             except ValueError:
                 break
     return found
@@ -79,8 +79,9 @@ def _values(result: PartResult) -> tuple[dict[Name, str], dict[Name, str]]:
         for output in test.outputs:
             if output.flag & INVALID:
                 continue
+            name, scale = output.name, output.scale
             for place, value in enumerate(output.values):
-                found[output.name, place] = format(value * 10.0**output.scale if output.scale else value, DIGITS)
+                found[name, place] = DIGITS % (value * 10.0**scale if scale else value)
     return values, ended
 
 
