@@ -47,7 +47,8 @@ class Heard:
     def content(self) -> Mapping[str, Any] | None:
         """The JSON object of the message, None when it is none."""
         if self._content is _UNREAD:
-            self._content = _once_decoded(payload_of(self.event))
+            payload = payload_of(self.event)
+            self._content = _often_said(payload) if len(payload) <= _SHORT else decode(payload)
         found: Mapping[str, Any] | None = self._content
         return found
 
@@ -100,8 +101,10 @@ def _places(topics: Topics) -> Callable[[str], _Where]:
     return where
 
 
-_once_decoded = lru_cache(maxsize=4096)(decode)
+_often_said = lru_cache(maxsize=4096)(decode)
 """For messages that are said over and over again, in every run: states, commands, requests."""
+_SHORT = 500
+"""Such messages have no more characters than this."""
 
 
 def objects(value: object) -> list[Mapping[str, Any]]:
