@@ -55,11 +55,6 @@ def fault(kind: type[Fault], known: Known) -> Strategy:
     return model(kind, known, never=("message",))
 
 
-def steps(deeds: Strategy, known: Known) -> Strategy:
-    """Steps of a timeline with one of ``deeds`` each, as plain values."""
-    return st.builds(lambda when, do: {**when, "do": do}, triggers(known), deeds)
-
-
 @lru_cache(maxsize=1024)
 def stretch(known: Known) -> Strategy:
     """An option that is set at one touchdown and taken back at a later one: two steps."""

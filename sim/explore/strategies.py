@@ -10,7 +10,6 @@ Rules
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 
 from drycell.sim.errors import DrycellError
 from drycell.sim.explore.known import Known, known
-from drycell.sim.explore.steps import HARMLESS, deed, kinds, steps, stretch
+from drycell.sim.explore.steps import HARMLESS, deed, kinds, stretch, triggers
 from drycell.sim.explore.values import Strategy
 from drycell.sim.oracles import ORACLES
 from drycell.sim.scenario import Scenario, from_data
@@ -30,7 +29,9 @@ LOT_SIZES = (1, 2, 3, 5, 8, 10, 20)
 _MOST_HARMLESS, _MOST_DISTURBING = 2, 3
 """Kinds of deeds in one swarm. What is harmless is drawn apart: there are few such kinds, and many defects show with
 an option only."""
-_MOST_STEPS = 4
+_SEEDS, _NUMBERS_OF_STEPS = st.integers(0, 2**32), st.integers(1, 4)
+_STRETCHED = st.sampled_from((False, True))
+"""Where options are among the deeds, half of the steps are one that is on for a stretch."""
 _OTHER_SITES = ((0, 1, 2, 3), (2, 5, 7, 11), (255, 0, 128, 1))
 
 
@@ -55,7 +56,8 @@ def scenarios(
     about = known(base)
     chosen = _kinds(base.cell.dialect, faults, without, more or {})
     offered = _offered((*HARMLESS, *chosen), about, more or {})
-    return _scenario(_dumped(base), base.folder, about, _cells(base, about, sites), _lots(about, devices), offered)
+    cells, lots = _cells(base, about, sites), _lots(about, devices)
+    return _scenario(_dumped(base), base.folder, about, cells, lots, _swarms(offered), offered)
 
 
 def clean(
@@ -74,16 +76,17 @@ def _scenario(
     about: Known,
     cells: Strategy,
     lots: Strategy,
+    swarms: Strategy,
     offered: Mapping[str, Callable[[Known], Strategy]],
 ) -> Scenario:
     """One scenario: ``dumped``, a base as plain values, with what is drawn in its place."""
     cell, devices = draw(cells), draw(lots)
     here = about.of(tuple(cell["sites"]), devices["size"])
     data = dumped | {
-        "seed": draw(st.integers(0, 2**32)),
+        "seed": draw(_SEEDS),
         "cell": dumped["cell"] | cell,
         "devices": dumped["devices"] | devices,
-        "timeline": draw(_timelines(here, offered)),
+        "timeline": _timeline(draw, draw(swarms), here, offered),
     }
     return from_data(data, folder=folder)
 
@@ -103,35 +106,38 @@ def _offered(
     return {kind: make for kind, make in makers.items() if not make(about).is_empty}
 
 
-def _timelines(here: Known, offered: Mapping[str, Callable[[Known], Strategy]]) -> Strategy:
-    """Timelines of a swarm: first the kinds of deeds, then steps with deeds of these kinds only."""
+def _swarms(offered: Iterable[str]) -> Strategy:
+    """The kinds of deeds in one scenario, in two groups: the harmless and the disturbing."""
     harmless = sorted((kind for kind in offered if kind in HARMLESS), key=lambda kind: kind != "options")
     disturbing = [kind for kind in offered if kind not in HARMLESS]
-    some = [_some(harmless[:1] * len(harmless) + harmless[1:], _MOST_HARMLESS), _some(disturbing, _MOST_DISTURBING)]
-    return st.tuples(*some).flatmap(lambda swarm: _swarm(swarm, here, offered))
+    often = harmless[:1] * len(harmless) + harmless[1:]
+    return st.tuples(_some(often, _MOST_HARMLESS), _some(disturbing, _MOST_DISTURBING))
 
 
 def _some(kinds_: Sequence[str], most: int) -> Strategy:
     """From none to ``most`` of these kinds, each number as likely as the others."""
     if not kinds_:
         return st.just([])
-    return st.integers(0, most).flatmap(
-        lambda count: st.lists(st.sampled_from(kinds_), min_size=count, max_size=count).map(dict.fromkeys).map(list)
-    )
+    one = st.sampled_from(kinds_)
+    some = [st.lists(one, min_size=n, max_size=n).map(dict.fromkeys).map(list) for n in range(most + 1)]
+    return st.integers(0, most).flatmap(some.__getitem__)
 
 
-def _swarm(
-    swarm: Sequence[Sequence[str]], here: Known, offered: Mapping[str, Callable[[Known], Strategy]]
-) -> Strategy:
+def _timeline(
+    draw: st.DrawFn, swarm: Sequence[Sequence[str]], here: Known, offered: Mapping[str, Callable[[Known], Strategy]]
+) -> list[Any]:
     """Steps of these groups of kinds, one group as likely as the other; an option may also be on for a stretch."""
     deeds = [st.one_of([offered[kind](here) for kind in group]) for group in swarm if group]
     if not deeds:
-        return st.just([])
-    one = steps(st.one_of(deeds), here).map(lambda step: [step])
-    some = st.one_of(one, one, stretch(here)) if "options" in swarm[0] else one
-    return st.integers(1, _MOST_STEPS).flatmap(
-        lambda count: st.lists(some, min_size=count, max_size=count).map(lambda lists: [*chain(*lists)])
-    )
+        return []
+    when, do = triggers(here), st.one_of(deeds)
+    found: list[Any] = []
+    for _ in range(draw(_NUMBERS_OF_STEPS)):
+        if "options" in swarm[0] and draw(_STRETCHED):
+            found += draw(stretch(here))
+        else:
+            found.append({**draw(when), "do": draw(do)})
+    return found
 
 
 def _cells(base: Scenario, about: Known, sites: int | Collection[int] | None) -> Strategy:
