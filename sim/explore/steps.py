@@ -24,10 +24,11 @@ _DISTURBING: Mapping[str, Callable[[Known], Strategy]] = {
     "kill": lambda known: model(Kill, known).map(lambda kill: {"kill": kill}),
     "operator": lambda known: st.sampled_from(get_args(Command)).map(_operator("command")),
 }
-_OCCURRENCES = (*("touchdown", "part") * 3, "says", "master", "handler", "control", "command")
+_OCCURRENCES = st.sampled_from((*("touchdown", "part") * 3, "says", "master", "handler", "control", "command"))
+_NTH = st.sampled_from((1, 1, 2, 3, 5))
 _NARROWED_BY = {"says": ("site", "part"), "control": ("site",), "command": ("part",)}
-_OFTEN = 3
-"""Out of so many occurrences that could be narrowed down, one is."""
+_NARROWED = st.sampled_from((False, False, True))
+"""Out of three occurrences that could be narrowed down, one is."""
 
 
 def kinds(dialect: str | None = None) -> tuple[str, ...]:
@@ -85,21 +86,19 @@ def triggers(known: Known) -> Strategy:
 
 def _occurrences(known: Known) -> Strategy:
     required, optional = fields(Trigger, known)
-    values = required | optional | {"touchdown": st.integers(1, known.touchdowns)}
-    nth = st.sampled_from((1, 1, 2, 3, 5))
+    return _occurrence(required | optional | {"touchdown": st.integers(1, known.touchdowns)})
 
-    @st.composite
-    def one(draw: st.DrawFn) -> dict[str, Any]:
-        kind = draw(st.sampled_from(_OCCURRENCES))
-        when = {kind: draw(values[kind])}
-        for key in _NARROWED_BY.get(kind, ()):
-            if draw(st.integers(1, _OFTEN)) == _OFTEN:
-                when[key] = draw(values[key])
-        if kind not in ("touchdown", "part"):
-            when["nth"] = draw(nth)
-        return {"when": when}
 
-    return one()
+@st.composite
+def _occurrence(draw: st.DrawFn, values: Mapping[str, Strategy]) -> dict[str, Any]:
+    kind = draw(_OCCURRENCES)
+    when = {kind: draw(values[kind])}
+    for key in _NARROWED_BY.get(kind, ()):
+        if draw(_NARROWED):
+            when[key] = draw(values[key])
+    if kind not in ("touchdown", "part"):
+        when["nth"] = draw(_NTH)
+    return {"when": when}
 
 
 def _operator(key: str) -> Callable[[Any], dict[str, Any]]:

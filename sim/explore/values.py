@@ -62,13 +62,20 @@ def model(
     drawable = [name for name, strategy in optional.items() if not strategy.is_empty and name not in never]
     most = min(_MOST_FIELDS, len(drawable))
     names = st.lists(_one_of(drawable), min_size=least, max_size=most, unique=True) if drawable else st.just([])
+    return _model(kind, required, optional, names)
 
-    @st.composite
-    def one(draw: st.DrawFn) -> M:
-        data = {name: draw(strategy) for name, strategy in required.items()}
-        return kind.model_validate(data | {name: draw(optional[name]) for name in draw(names)})
 
-    return one()
+@st.composite
+def _model(
+    draw: st.DrawFn,
+    kind: type[M],
+    required: Mapping[str, Strategy],
+    optional: Mapping[str, Strategy],
+    names: Strategy,
+) -> M:
+    """One value of ``kind``: everything ``required``, and what ``names`` says of the rest."""
+    data = {name: draw(strategy) for name, strategy in required.items()}
+    return kind.model_validate(data | {name: draw(optional[name]) for name in draw(names)})
 
 
 def fields(kind: type[BaseModel], known: Known) -> tuple[dict[str, Strategy], dict[str, Strategy]]:
