@@ -42,11 +42,10 @@ class Encoder:
         body = self._quick(rtype, fields)
         if body is None:
             body = self._careful(rtype, fields)
-        if len(body) > 65535:
-            raise StdfError(
-                f"its body has {len(body)} bytes", right="at most 65535: split the record", record=rtype.name
-            )
-        return self._header(len(body), rtype.typ, rtype.sub) + body
+        size = len(body)
+        if size > 65535:
+            raise StdfError(f"its body has {size} bytes", right="at most 65535: split the record", record=rtype.name)
+        return self._header(size, rtype.typ, rtype.sub) + body
 
     def encode_all(self, records: Iterable[Record]) -> bytes:
         """Many records in one piece."""

@@ -7,6 +7,7 @@ means unset; flag fields are integers; an unset B*n field may be the integer 0.
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from operator import itemgetter
 from struct import Struct
 from types import NoneType
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ def from_json(data: object) -> Record:
         raise StdfError(f"a record is {_kind(data)}", right="a JSON object with type, REC_TYP, REC_SUB and fields")
     name = data.get("type", data.get("rec_id"))
     shape = _shape(name, tuple(data), tuple(map(type, data.values()))) if isinstance(name, str) else None
-    if shape is None or data.get("REC_TYP") not in shape.typ or data.get("REC_SUB") not in shape.sub:
+    if shape is None or (data.get("REC_TYP"), data.get("REC_SUB")) not in shape.codes:
         return _judged(data, name)
     fields = shape.fields(data)
     for f in shape.doubtful:
@@ -49,13 +50,12 @@ def from_json(data: object) -> Record:
 class _Shape(NamedTuple):
     """What objects with the same keys and kinds of values have in common, when that is all right.
 
-    ``typ``, ``sub``: what REC_TYP and REC_SUB may be; ``fields(object)``: those that are set;
+    ``codes``: what REC_TYP and REC_SUB may be; ``fields(object)``: those that are set;
     ``doubtful``: those whose values have to be looked at.
     """
 
     type: RecordType
-    typ: tuple[int | None, int]
-    sub: tuple[int | None, int]
+    codes: tuple[tuple[int | None, int | None], ...]
     fields: Callable[[Mapping[str, Any]], dict[str, Any]]
     doubtful: tuple[Field, ...]
 
@@ -78,22 +78,16 @@ def _shape(name: str, keys: tuple[Any, ...], kinds: tuple[type, ...]) -> _Shape 
             doubtful.append(f)
         elif kind not in _PLAIN[f.type]:
             return None
-    return _Shape(rtype, (None, rtype.typ), (None, rtype.sub), _picker(keys, present), tuple(doubtful))
+    codes = ((rtype.typ, rtype.sub), (None, None), (rtype.typ, None), (None, rtype.sub))
+    return _Shape(rtype, codes, _picker(present), tuple(doubtful))
 
 
-def _picker(keys: tuple[str, ...], present: list[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """What takes the fields ``present`` out of an object with these ``keys``, the shorter way."""
-    others = [key for key in keys if key not in present]
-    if len(present) < len(others):
-        return lambda data: {key: data[key] for key in present}
-
-    def without_others(data: Mapping[str, Any]) -> dict[str, Any]:
-        fields = dict(data)
-        for key in others:
-            del fields[key]
-        return fields
-
-    return without_others
+def _picker(present: list[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """What takes the fields ``present`` out of an object."""
+    if len(present) < 2:
+        return lambda data: {name: data[name] for name in present}
+    get = itemgetter(*present)
+    return lambda data: dict(zip(present, get(data), strict=True))
 
 
 def _judged(data: Mapping[Any, Any], name: object) -> Record:

@@ -192,8 +192,7 @@ class LotWriter:
         self._parts_are_whole(recs)
         seen: set[str] = set()
         recs = [self._result(r, test_t_ms or {}, seen) if r.type.name == "PRR" else r for r in recs]
-        data = b"".join([self._encode(r) for r in recs])
-        self._write(data)
+        self._write(self._encoded(recs))
         for rec in recs:
             self._tally.add(rec)
 
@@ -221,8 +220,7 @@ class LotWriter:
         covered = {(rec.get("HEAD_NUM"), rec.get("SITE_NUM")) for rec in given}
         sites: list[Site] = sorted({(self._head, s) for s in self._sites} | (set(self._tally.parts) - {EVERY}))
         computed = {*(s for s in sites if s not in covered), EVERY}
-        parts = [self._encode(rec) for rec in given]
-        parts += [self._encode(rec) for rec in test_summaries(self._tally, computed)]
+        parts = [self._encoded([*given, *test_summaries(self._tally, computed)])]
         parts.append(self._encoder.encode_all(bin_summaries(self._tally, self._hard_names, self._soft_names)))
         parts.append(self._encoder.encode_all(part_summaries(self._tally, sites)))
         parts.append(self._encoder.encode(record("MRR", **{"FINISH_T": finish_time_s, **(mrr or {})})))
@@ -237,12 +235,15 @@ class LotWriter:
         if self._finished:
             raise StdfError(f"cannot {wish}: the lot is finished", right="MRR is the last record of a file")
 
-    def _encode(self, rec: Record) -> bytes:
+    def _encoded(self, recs: Sequence[Record]) -> bytes:
+        parts: list[bytes] = []
         try:
-            return self._encoder.encode(rec)
+            for rec in recs:
+                parts.append(self._encoder.encode(rec))
         except StdfError as error:
-            error.site = rec.get("SITE_NUM")
+            error.site = recs[len(parts)].get("SITE_NUM")
             raise
+        return b"".join(parts)
 
     def _result(self, prr: Record, test_t_ms: Mapping[int, int], seen: set[str]) -> Record:
         """The PRR with its time and, for a part tested before, the flag that says so."""
@@ -262,8 +263,10 @@ class LotWriter:
         """Each part is PIR, its tests, PRR; sites are those of the lot."""
         open_sites: set[Site] = set()
         for rec in recs:
-            name = rec.type.name
-            if name in _FREE or (name in _TESTS and (rec.get("HEAD_NUM"), rec.get("SITE_NUM")) in open_sites):
+            name, fields = rec.type.name, rec.fields
+            if name in _TESTS and (fields.get("HEAD_NUM"), fields.get("SITE_NUM")) in open_sites:
+                continue
+            if name in _FREE:
                 continue
             if name not in _OF_A_PART:
                 raise _sequence(rec, "does not belong to a part", "PIR, PTR, MPR, FTR, PRR")

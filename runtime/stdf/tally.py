@@ -10,7 +10,9 @@ sites (STDF V4, PCR and TSR).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from math import inf, isfinite
+from operator import add, mul
 from typing import Any, NamedTuple
 
 from drycell.runtime.stdf.records import record
@@ -23,6 +25,7 @@ EVERY: Site = (ALL, ALL)
 FAILED_BITS = 0x18
 NO_SOFT_BIN = 65535
 _TEST_KINDS = {"PTR": "P", "MPR": "M", "FTR": "F"}
+_COUNTED_AT_ONCE = 256
 
 
 @dataclass(slots=True)
@@ -50,30 +53,47 @@ class BinCount:
 
 @dataclass(slots=True)
 class TestCount:
-    """Executions of one test on one site; ``flags``: how often it had each TEST_FLG."""
+    """Executions of one test on one site; ``flags``: how often it had each TEST_FLG.
+
+    Sums are in the order of arrival, one addition after the other: the same bits on every Python.
+    """
 
     __test__ = False  # not a pytest class
 
     kind: str
     name: str = ""
     flags: dict[int, int] = field(default_factory=dict)
-    valid: int = 0
-    low: float = inf
-    high: float = -inf
-    sum: float = 0.0
-    squares: float = 0.0
+    _valid: int = 0
+    _low: float = inf
+    _high: float = -inf
+    _sum: float = 0.0
+    _squares: float = 0.0
+    _fresh: list[float] = field(default_factory=list)
 
     def add(self, flags: int, values: Sequence[float]) -> None:
         """Adds one execution with its TEST_FLG and valid results."""
         self.flags[flags] = self.flags.get(flags, 0) + 1
-        for value in values:
-            if value < self.low:
-                self.low = value
-            if value > self.high:
-                self.high = value
-            self.valid += 1
-            self.sum += value
-            self.squares += value * value
+        if values:
+            self._fresh += values
+            if len(self._fresh) >= _COUNTED_AT_ONCE:
+                self._count()
+
+    def _count(self) -> None:
+        fresh = self._fresh
+        self._valid += len(fresh)
+        self._low, self._high = min(self._low, *fresh), max(self._high, *fresh)
+        self._sum = reduce(add, fresh, self._sum)
+        self._squares = reduce(add, map(mul, fresh, fresh), self._squares)
+        fresh.clear()
+
+    def statistics(self) -> dict[str, float]:
+        """The fields of TSR that tell of the valid results; none without any."""
+        if self._fresh:
+            self._count()
+        if not self._valid:
+            return {}
+        told = {"TEST_MIN": self._low, "TEST_MAX": self._high, "TST_SUMS": self._sum, "TST_SQRS": self._squares}
+        return {name: value for name, value in told.items() if abs(value) <= LARGEST_R4}  # else: no value
 
     @property
     def executed(self) -> int:
@@ -159,20 +179,19 @@ class Tally:
         f = rec.fields
         flags = f["TEST_FLG"]
         values = _valid_results(rec, flags)
-        own, every = self._counts(f["HEAD_NUM"], f["SITE_NUM"], f["TEST_NUM"], kind)
+        key = f["HEAD_NUM"], f["SITE_NUM"], f["TEST_NUM"], kind
+        own, every = self._pairs.get(key) or self._begin(*key)
         if not own.name:
             own.name = f.get("TEST_TXT") or ""
             every.name = every.name or own.name
         own.add(flags, values)
         every.add(flags, values)
 
-    def _counts(self, head: int, site: int, number: int, kind: str) -> tuple[TestCount, TestCount]:
+    def _begin(self, head: int, site: int, number: int, kind: str) -> tuple[TestCount, TestCount]:
         """The counters of a test on a site and on all sites."""
-        pair = self._pairs.get((head, site, number, kind))
-        if pair is None:
-            own, every = (self.tests.setdefault((s, number, kind), TestCount(kind)) for s in ((head, site), EVERY))
-            pair = self._pairs[head, site, number, kind] = own, every
-        return pair
+        own, every = (self.tests.setdefault((s, number, kind), TestCount(kind)) for s in ((head, site), EVERY))
+        self._pairs[head, site, number, kind] = own, every
+        return own, every
 
 
 def _valid_results(rec: Record, flags: int) -> list[float]:
@@ -194,14 +213,7 @@ def test_summaries(tally: Tally, only: set[Site]) -> list[Record]:
             "HEAD_NUM": head, "SITE_NUM": site, "TEST_TYP": kind, "TEST_NUM": number, "EXEC_CNT": count.executed,
             "FAIL_CNT": count.failed, "ALRM_CNT": count.alarms, "TEST_NAM": count.name,
         }  # fmt: skip
-        if count.valid:
-            statistics = {
-                "TEST_MIN": count.low, "TEST_MAX": count.high, "TST_SUMS": count.sum, "TST_SQRS": count.squares,
-            }  # fmt: skip
-            fields |= {
-                name: value for name, value in statistics.items() if abs(value) <= LARGEST_R4
-            }  # else: no value
-        out.append(record("TSR", **fields))
+        out.append(record("TSR", **fields, **count.statistics()))
     return out
 
 
