@@ -4,14 +4,16 @@ Shapes as measured on packages 1.0.17. ``sites`` are strings everywhere; flag fi
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, cast
 
 import orjson
 
 from drycell.runtime.protocol.forms import dumps, texts
 
 Json = dict[str, Any]
+_P = ParamSpec("_P")
 
 OPTION_NAMES = (
     "stop_on_fail",
@@ -27,14 +29,36 @@ OPTION_OFF: Json = {"active": False, "value": -1}
 class Payload(bytes):
     """A message as text that remembers what it ``says``, so that who hears it in this process need not read it.
 
-    Results and summaries are such: records, which nobody changes.
+    Only what nobody changes is said so: states, results and summaries.
     """
 
     says: Json
 
 
+class State(Json):
+    """The message of a state, which is said over and over: its text is made once, and nobody may change it."""
+
+    __slots__ = ("text",)
+    text: Payload
+
+
+def said_often(make: Callable[_P, Json]) -> Callable[_P, Json]:
+    """Makes equal messages of states once."""
+
+    @lru_cache(maxsize=1024)
+    def made(*args: _P.args, **kwargs: _P.kwargs) -> State:
+        state = State(make(*args, **kwargs))
+        state.text = Payload(dumps(state).encode())
+        state.text.says = state
+        return state
+
+    return cast(Callable[_P, Json], wraps(make)(made))
+
+
 def encode(message: Mapping[str, Any]) -> bytes:
     """JSON text in UTF-8; NaN and Infinity appear as those words, as the packages write them."""
+    if type(message) is State:
+        return message.text
     if type(message.get("payload")) is not list:
         return dumps(message).encode()
     pairs = [f"{key}: {value}" for key, value in zip(texts([*message]), texts([*message.values()]), strict=True)]
@@ -61,6 +85,7 @@ def command(name: str, sites: Sequence[str], **extra: Any) -> Json:
     return {"type": "cmd", "command": name, "sites": list(sites), **extra}
 
 
+@said_often
 def program_status(state: str) -> Json:
     """A test program's state."""
     return {
@@ -72,11 +97,13 @@ def program_status(state: str) -> Json:
     }
 
 
+@said_often
 def program_will(payload_state: str | int = "crash") -> Json:
     """A test program's last will."""
     return {**program_status("crash"), "payload": {"state": payload_state}}
 
 
+@said_often
 def control_status(state: str, error_message: str = "") -> Json:
     """A control's state."""
     return {
@@ -87,6 +114,7 @@ def control_status(state: str, error_message: str = "") -> Json:
     }
 
 
+@said_often
 def master_status(state: str, message: str | None = None) -> Json:
     """The master's state."""
     return {
@@ -97,6 +125,7 @@ def master_status(state: str, message: str | None = None) -> Json:
     }
 
 
+@said_often
 def handler_status(state: str, message: str = "") -> Json:
     """The handler's state."""
     return {"type": "status", "payload": {"state": state, "message": message}}

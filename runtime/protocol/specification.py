@@ -214,6 +214,7 @@ def read_part(job_data: Mapping[str, Any] | None, site: str) -> str:
 # status and log ----------------------------------------------------------------------------------------------------
 
 
+@messages.said_often
 def program_status(state: str, message: str = "") -> Json:
     """A test program's state; ``message`` says why it is ``error``."""
     return {**messages.program_status(state), "payload": {"state": state, "message": message}}
