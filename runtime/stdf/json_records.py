@@ -7,7 +7,6 @@ means unset; flag fields are integers; an unset B*n field may be the integer 0.
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from operator import itemgetter
 from struct import Struct
 from types import NoneType
 from typing import Any, NamedTuple
@@ -79,15 +78,22 @@ def _shape(name: str, keys: tuple[Any, ...], kinds: tuple[type, ...]) -> _Shape 
         elif kind not in _PLAIN[f.type]:
             return None
     codes = ((rtype.typ, rtype.sub), (None, None), (rtype.typ, None), (None, rtype.sub))
-    return _Shape(rtype, codes, _picker(present), tuple(doubtful))
+    return _Shape(rtype, codes, _picker(keys, present), tuple(doubtful))
 
 
-def _picker(present: list[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """What takes the fields ``present`` out of an object."""
-    if len(present) < 2:
-        return lambda data: {name: data[name] for name in present}
-    get = itemgetter(*present)
-    return lambda data: dict(zip(present, get(data), strict=True))
+def _picker(keys: tuple[str, ...], present: list[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """What takes the fields ``present`` out of an object with these ``keys``, the shorter way."""
+    others = [key for key in keys if key not in present]
+    if len(present) < len(others):
+        return lambda data: {key: data[key] for key in present}
+
+    def without_others(data: Mapping[str, Any]) -> dict[str, Any]:
+        fields = dict(data)
+        for key in others:
+            del fields[key]
+        return fields
+
+    return without_others
 
 
 def _judged(data: Mapping[Any, Any], name: object) -> Record:
