@@ -10,7 +10,7 @@ Rules
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from drycell.sim.errors import DrycellError
 
@@ -20,8 +20,7 @@ BLOCKED = "blocked.txt"  # stacks of programs that slept or waited outside of si
 _EXIT_CODES: Mapping[str, int] = {"holds": 0, "violated": 1, "unknown": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class OracleResult:
+class OracleResult(NamedTuple):
     """One oracle's answer.
 
     ``evidence``: sequence numbers of the journal events that prove it. ``text``: one sentence for a person.

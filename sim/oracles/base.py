@@ -10,7 +10,7 @@ Rules
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from drycell.runtime.protocol.dialects import DIALECTS
 from drycell.sim.cell.result import OracleResult
@@ -18,8 +18,7 @@ from drycell.sim.kernel import Event
 from drycell.sim.oracles.facts import Facts
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One oracle's finding, before the run says whether it was required."""
 
     verdict: Literal["holds", "violated", "unknown"]

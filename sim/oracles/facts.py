@@ -7,7 +7,7 @@ import json
 from base64 import b64decode
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import chain
 from operator import attrgetter
@@ -153,9 +153,8 @@ class Facts:
 
     def of_kind(self, *kinds: str) -> Iterator[Event]:
         """Events of these kinds, in order."""
-        if len(kinds) == 1:
-            return iter(self._by_kind.get(kinds[0], ()))
-        return iter(sorted(chain.from_iterable(self._by_kind.get(kind, ()) for kind in kinds), key=_SEQ))
+        there = [self._by_kind[kind] for kind in kinds if kind in self._by_kind]
+        return iter(sorted(chain.from_iterable(there), key=_SEQ) if len(there) > 1 else chain.from_iterable(there))
 
     @property
     def end_seq(self) -> int:
@@ -288,7 +287,7 @@ class Facts:
             try:
                 yield part_result(heard.event, heard.site, {"payload": records_of(payloads)})
             except ValueError as error:
-                yield replace(part_result(heard.event, heard.site, None), fault=str(error))
+                yield part_result(heard.event, heard.site, None)._replace(fault=str(error))
 
     @cached_property
     def story(self) -> Story:

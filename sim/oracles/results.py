@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from drycell.sim.kernel import Event
@@ -46,8 +45,7 @@ class RanTest(NamedTuple):
         return self.flag != 0
 
 
-@dataclass(frozen=True, slots=True)
-class PartResult:
+class PartResult(NamedTuple):
     """One ``testresult``. ``fault`` says in words what is wrong with the order of its records, "" for nothing.
 
     The numbers of the PRR are -1 when it is missing or holds something else. ``failing`` is the index of the first

@@ -51,10 +51,10 @@ def _follows(role: str) -> Callable[[Facts], Iterator[Case]]:
         starts = _starts(facts) if role == "sequencer" else {}
         last: dict[str, tuple[str, Heard]] = {}
         for heard in facts.heard(place):
-            if heard.site in last and _restarted(starts, heard.site, last[heard.site][1].event, heard.event):
-                del last[heard.site]
             state, before = _state(heard, path), last.get(heard.site)
             last[heard.site] = (state, heard)
+            if before is not None and _restarted(starts, before[1], heard):
+                before = None
             allowed = first if before is None or before[0] in fresh else steps.get(before[0], first)
             if state == CRASH or state in allowed or _excused(facts, before, heard):
                 yield None
@@ -66,8 +66,9 @@ def _follows(role: str) -> Callable[[Facts], Iterator[Case]]:
     return find
 
 
-def _restarted(starts: Mapping[str, Sequence[int]], site: str, before: Event, after: Event) -> bool:
-    return any(before.seq < seq < after.seq for seq in starts.get(site, ()))
+def _restarted(starts: Mapping[str, Sequence[int]], before: Heard, after: Heard) -> bool:
+    seqs = starts.get(after.site)
+    return seqs is not None and any(before.event.seq < seq < after.event.seq for seq in seqs)
 
 
 def _excused(facts: Facts, before: tuple[str, Heard] | None, heard: Heard) -> bool:

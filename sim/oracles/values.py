@@ -103,10 +103,11 @@ def _learn(reported: Sequence[_Reported]) -> dict[Name, Key]:
         for key, number in one.told.items():
             by_number[number].append(key)
         for name, value in one.values.items():
-            keys = by_number.get(value, ())
-            if len(keys) <= AMBIGUOUS:
+            keys = by_number.get(value)
+            if keys is not None and len(keys) <= AMBIGUOUS:
+                counts = matches[name]
                 for key in keys:
-                    matches[name][key] = matches[name].get(key, 0) + 1
+                    counts[key] = counts.get(key, 0) + 1
     readings: dict[Name, Key] = {}
     for name, counts in matches.items():
         best, count = max(counts.items(), key=lambda item: item[1] / asked[item[0]])
