@@ -5,8 +5,8 @@ means unset; flag fields are integers; an unset B*n field may be the integer 0.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
 from struct import Struct
 from types import NoneType
 from typing import Any, NamedTuple
@@ -121,28 +121,41 @@ def to_json(record: Record) -> dict[str, Any]:
 
     Single-precision numbers are the shortest decimals that stand for them, so that 3.3 is 3.3 again.
     """
-    fields = {
-        name: _json_value(record.type.fields[record.type.index[name]].type, value)
-        for name, value in record.fields.items()
-    }
-    return {"type": record.name, "REC_TYP": record.type.typ, "REC_SUB": record.type.sub, **fields}
+    rtype = record.type
+    fields = {"type": rtype.name, "REC_TYP": rtype.typ, "REC_SUB": rtype.sub, **record.fields}
+    for name, as_json in _other_in_json(rtype):
+        if name in fields:
+            fields[name] = as_json(fields[name])
+    return fields
 
 
-def _json_value(kind: str, value: Any) -> Any:
-    if isinstance(value, Bits):
-        ones = set(value.ones())
-        return [int(place in ones) for place in range(value.length)]
-    if isinstance(value, bytes):
-        return list(value)
-    if kind.removeprefix("k") == "R4":
-        return [_shortest(one) for one in value] if isinstance(value, list) else _shortest(value)
-    return value
+@cache
+def _other_in_json(rtype: RecordType) -> Sequence[tuple[str, Callable[[Any], Any]]]:
+    """The fields of a type whose values are something else in JSON, and what."""
+    return [(f.name, _AS_JSON[f.type]) for f in rtype.fields if f.type in _AS_JSON]
+
+
+def _bits(value: Bits) -> list[int]:
+    ones = set(value.ones())
+    return [int(place in ones) for place in range(value.length)]
 
 
 def _shortest(value: float) -> float:
     """The decimal with the fewest digits (9 are always enough, IEEE 754) that is this number in single precision."""
-    if not math.isfinite(value):
-        return value
+    return _with_fewest_digits(value) if value and math.isfinite(value) else float(value)
+
+
+_AS_JSON: Mapping[str, Callable[[Any], Any]] = {
+    "R4": _shortest,
+    "kR4": lambda values: [_shortest(value) for value in values],
+    "Bn": list,
+    "Raw": list,
+    "Dn": _bits,
+}
+
+
+@lru_cache(maxsize=4096)
+def _with_fewest_digits(value: float) -> float:
     candidates = (float(f"{value:.{digits}g}") for digits in range(6, 10))
     return next((one for one in candidates if _SINGLE.unpack(_SINGLE.pack(one))[0] == value), value)
 
