@@ -25,8 +25,9 @@ class Form:
     def __init__(self, record: Json, *changing: str) -> None:
         self._record = record
         self._changing = tuple(name for name in record if name in changing)
-        text = dumps({**record, **dict.fromkeys(changing, _OPEN)})
-        self._text = text.replace("%", "%%").replace(dumps(_OPEN), "%s")
+        fixed = dumps({**record, **dict.fromkeys(changing, _OPEN)}).split(dumps(_OPEN))
+        self._pieces = [""] * (2 * len(fixed) - 1)
+        self._pieces[::2] = fixed
 
     def filled(self, fields: Mapping[str, Any]) -> "Filled":
         """The record with ``fields`` filled in: all that are open, in any order, and no others."""
@@ -37,7 +38,9 @@ class Form:
 
     def text(self, record: Mapping[str, Any]) -> str:
         """The JSON text of ``record``, which this form was filled into."""
-        return self._text % tuple(texts([record[name] for name in self._changing]))
+        pieces = self._pieces.copy()
+        pieces[1::2] = texts([record[name] for name in self._changing])
+        return "".join(pieces)
 
 
 class Filled(Json):

@@ -17,6 +17,7 @@ from amqtt.broker import Server
 from amqtt.contexts import Action, BrokerConfig, ListenerConfig, ListenerType
 from amqtt.events import BrokerEvents
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
+from amqtt.plugins.manager import plugins_manager
 from amqtt.session import Session
 
 from drycell.sim.broker import codec
@@ -64,6 +65,7 @@ class EmbeddedBroker(AmqttBroker):
             plugins={path: dict(fields) for path, fields in options.plugins.items()},
         )
         super().__init__(config)
+        plugins_manager.clear()  # amqtt's register of the last one, which nobody asks and which keeps all of its run
         self.router = router
         self.clock = clock
         self.options = options

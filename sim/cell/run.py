@@ -33,6 +33,7 @@ JOURNAL = "journal.jsonl"
 Observer = Callable[[Event], None]
 
 
+@garbage.looked_for_rarely()
 def run(
     scenario: Scenario,
     run_dir: Path,
@@ -62,14 +63,13 @@ def run(
     kernel = Kernel(pace=pace, journal_path=run_dir / JOURNAL, scenario=identity(scenario), seed=scenario.seed)
     if observer is not None:
         kernel.journal.watch(observer)
-    with garbage.looked_for_rarely():
-        begin_s = time.monotonic()
-        try:
-            cell = Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir, sdk=sdk, warm=warm)
-            _run_cell(cell, kernel)
-        finally:
-            kernel.close()
-        wall_s = time.monotonic() - begin_s
+    begin_s = time.monotonic()
+    try:
+        cell = Cell(scenario, kernel, job=job, program=model, real=real, run_dir=run_dir, sdk=sdk, warm=warm)
+        _run_cell(cell, kernel)
+    finally:
+        kernel.close()
+    wall_s = time.monotonic() - begin_s
     return judge(
         scenario,
         run_dir,
