@@ -1,6 +1,7 @@
 """Puts the STDF of each device together again from the fragments of its program (dialect ``specification``)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from drycell.runtime.protocol.specification import SPECIFICATION
@@ -26,7 +27,13 @@ class Fragments:
             self._pieces[site].append(payload)
 
 
-def records_of(payloads: Sequence[bytes]) -> list[Json]:
+def records_of(payloads: Sequence[bytes]) -> Sequence[Json]:
     """The records in the fragments of one device. Raises ValueError in words when they are no STDF."""
+    return _records_of(tuple(payloads))
+
+
+@lru_cache(maxsize=64)
+def _records_of(payloads: tuple[bytes, ...]) -> Sequence[Json]:
+    """The same; of a small lot they are read once for all who ask one after the other: the facts, then the tally."""
     travel = SPECIFICATION.stdf
     return travel.join([travel.unpack(payload) for payload in payloads])
