@@ -228,6 +228,19 @@ def test_a_corrupted_packet_closes_the_connection_as_on_a_real_link():
     assert "QoS 3" in virtual(story).of("disconnect")[0][3]["detail"]
 
 
+@pytest.mark.parametrize(("topic", "size"), [("a/+", 1), ("", 1), ("t\0", 1), ("t", 101)])
+def test_a_publish_that_no_bytes_could_carry_closes_the_connection_of_a_client_in_memory_too(topic, size):
+    async def story(w: Virtual) -> None:
+        client = w.client("a")
+        await w.settle()
+        client.mqtt.publish(topic, bytes(size))
+        await w.settle()
+        assert client.ended == ["closed"]
+
+    log = virtual(story, options=BrokerOptions(max_packet_bytes=100))
+    assert log.brief("disconnect") == [("disconnect", "a", "protocol error")] and not log.of("message")
+
+
 @pytest.mark.parametrize(
     "garbage",
     [b"\x36\x05\0\1t\0\1", b"\x30\x01t", b"\x10\0", b"\xd1\0", b"\x40\1x", b"\x30\xff\xff\xff\xff\1", b"\0\0"],

@@ -41,3 +41,26 @@ def test_a_message_of_filled_and_plain_records_has_the_text_of_the_same_dictiona
     for payload in ([], filled, [records.pir(1), *filled, {**filled[0], "RESULT": "é"}]):
         message = messages.typed("testresult", payload)
         assert messages.encode(message) == json.dumps(message).encode()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        messages.program_status("idle"),
+        messages.program_will(0),
+        messages.control_status("busy", "none"),
+        messages.master_status("ready"),
+        messages.handler_status("error", 'a "word"'),
+        messages.typed("testresult", [Form(RECORD, "RESULT").filled({"RESULT": 0.1}), RECORD]),
+    ],
+    ids=lambda message: message["type"],
+)
+def test_who_hears_a_message_in_the_process_hears_what_its_text_says(message):
+    payload = messages.encode(message)
+    assert payload == json.dumps(message).encode()
+    assert messages.decode(payload) == messages.decode(bytes(payload)) == message
+
+
+def test_a_state_that_is_said_again_is_the_same_message():
+    assert messages.program_status("idle") is messages.program_status("idle")
+    assert messages.encode(messages.program_status("idle")) is messages.encode(messages.program_status("idle"))
