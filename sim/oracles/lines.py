@@ -2,7 +2,8 @@
 
 Rules
 - Slopes are medians of pairwise slopes (Theil 1950, Sen 1968), so that a few values that lie elsewhere do not bend
-  the line. Devices on different sites are no pair: each site has an offset of its own.
+  the line. Devices on different sites are no pair: each site has an offset of its own. Of a large lot not all pairs
+  are taken, and no device is in many of them.
 - A line counts when most values lie on it, and many more than any line could be laid through; and for a site when
   most values of that site lie on it.
 - Outputs that were measured of the same devices are fitted together, all true values at once. NaN is no number: it
@@ -10,10 +11,10 @@ Rules
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations, islice
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -187,9 +188,16 @@ def _pairs(counts: tuple[int, ...]) -> npt.NDArray[np.intp]:
     pairs = [
         (site * most + first, site * most + second)
         for site, count in enumerate(counts)
-        for first, second in islice(combinations(range(count), 2), MOST_PAIRS)
+        for first, second in islice(_far_apart(count), MOST_PAIRS)
     ]
     return np.array(pairs).T
+
+
+def _far_apart(count: int) -> Iterator[tuple[int, int]]:
+    """All pairs of ``count`` devices; every device is in about as many of the first ones as any other."""
+    for distance in sorted(range(1, count), key=lambda distance: abs(2 * distance - count)):
+        for first in range(count - distance):
+            yield first, first + distance
 
 
 def _median(numbers: Numbers) -> Numbers:

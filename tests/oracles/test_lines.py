@@ -40,3 +40,10 @@ def test_what_is_not_known_of_a_site_with_few_devices_does_not_matter() -> None:
     line = fit([stranger, *measured({"0": 0.1, "1": -0.2})])
     assert line is not None
     assert (line.name, set(line.offsets)) == ("vout", {"0", "1"})
+
+
+def test_two_bad_devices_at_the_start_of_a_large_lot_hide_no_line() -> None:
+    first, second, *others = measured({"0": 0.1}, devices=1100)
+    line = fit([(first[0], first[1], 0.0), (second[0], second[1], 9.0), *others])
+    assert line is not None
+    assert (line.name, line.slope) == ("vout", pytest.approx(2.0))
