@@ -132,7 +132,7 @@ class _RealProgram:
                 self._lockstep.thaw(self._name)
             else:
                 self._lockstep.kill(self._name, number)
-        except LockstepError:  # it has not attached yet, or is not of our kind
+        except LockstepError:  # it has just ended, or is not of our kind
             self.process.kill(number)
 
 

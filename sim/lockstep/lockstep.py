@@ -193,7 +193,9 @@ class Lockstep:
         self.kernel.loop.call_soon(lambda: None)  # back to the loop, which settles before anything fires
 
     def process(self, name: str) -> Process:
-        """The living process called ``name``. LockstepError if there is none."""
+        """The living process called ``name``, waited for when it was just started. LockstepError if there is none."""
+        if self._roll.awaited:
+            self._welcome()
         for process in self.living():
             if process.name == name:
                 return process

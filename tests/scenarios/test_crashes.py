@@ -22,6 +22,7 @@ CRASHES: dict[str, dict[str, Any]] = {
     "link cut without FIN": {"half_open": 0},
 }
 STEPS: dict[str, dict[str, Any]] = {
+    "when it is launched": {"when": {"control": "busy", "site": 0}},
     "while it starts": {"when": {"control": "busy", "site": 0}, "with_delay": "100ms"},
     "when it is loaded": {"when": {"says": "idle", "site": 0}},
     "when the lot is ready": {"when": {"handler": "ready"}},
