@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from drycell.sim.cli.output import console, print_json, talk, talk_from_handler
@@ -237,15 +236,11 @@ def _report(search: "Search", store: "FindingStore", end: "End", *, as_json: boo
     if not found:
         out.print("nothing was found", style="green")
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("Finding", "First run", "Steps", "What"):
-        right = column in ("First run", "Steps")
-        table.add_column(column, justify="right" if right else "left", no_wrap=column == "Finding")
     for kind, number in progress.first.items():
         finding = found[kind]
-        facts = None if finding is None else finding.facts
-        steps = "" if facts is None else f"{facts.events}{'' if facts.reduced else ' (as found)'}"
-        text = kind if facts is None else facts.text
-        table.add_row("" if finding is None else finding.name, str(number), steps, escape(text))
-    out.print(table)
+        name, facts = ("not kept", None) if finding is None else (finding.name, finding.facts)
+        steps = "" if facts is None else f", steps: {facts.events}{'' if facts.reduced else ' (as found)'}"
+        out.print(f"[bold]{name}[/] in run {number:,}{steps}", soft_wrap=True)
+        out.print(f"  {escape(kind if facts is None else facts.text)}", soft_wrap=True)
+    out.print()
     out.print("drycell findings NAME shows one of them")
