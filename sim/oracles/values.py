@@ -167,7 +167,7 @@ def _judge(
 
 
 def _as_r4(number: str) -> str:
-    return format(math.copysign(math.inf, float(number)), DIGITS) if abs(float(number)) > LARGEST else number
+    return DIGITS % math.copysign(math.inf, float(number)) if abs(float(number)) > LARGEST else number
 
 
 def _whose(
