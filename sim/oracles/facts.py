@@ -6,7 +6,7 @@ Rules: a fact follows from the journal (and the STDF file of the run) alone; not
 import json
 from base64 import b64decode
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import chain
@@ -184,9 +184,13 @@ class Facts:
         """What the scenario did to the cell, in order."""
         return strikes(self.of_kind(*TELLING))
 
-    def fault_between(self, first_seq: int, last_seq: int, site: str) -> bool:
-        """Whether the scenario interfered with ``site`` from event ``first_seq`` to ``last_seq``."""
-        return any(s.event.seq <= last_seq and first_seq <= s.last_seq and s.concerns(site) for s in self.strikes)
+    def fault_between(self, first_seq: int, last_seq: int, site: str, but: Collection[str] = frozenset()) -> bool:
+        """Whether the scenario interfered with ``site`` from event ``first_seq`` to ``last_seq``, by any faults
+        ``but`` these."""
+        return any(
+            s.event.seq <= last_seq and first_seq <= s.last_seq and s.concerns(site) and s.name not in but
+            for s in self.strikes
+        )
 
     def tampered(self, site: str, before_seq: int) -> bool:
         """Whether the scenario interfered with what ``site`` says, in any way but ending its program, before then."""

@@ -23,6 +23,8 @@ from drycell.sim.kernel.clock import NS_PER_S
 WHOLE_CELL = ""
 ENDINGS = frozenset({"kill", "signal", "segfault", "exit", "out_of_memory", "teardown_failure"})
 """Faults that end a program and do nothing else: whatever is said in its name later is not their doing."""
+LATE_STARTS = frozenset({"slow_start"})
+"""Faults of a start: what is said after it is said as ever."""
 BROKEN_LINKS = frozenset({"cut", "half_open"})
 """Faults that end a connection and touch no message."""
 FILE_FAULTS = frozenset({"disk_full", "read_only_folder", "leftover_file"})

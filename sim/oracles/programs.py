@@ -11,6 +11,7 @@ from drycell.sim.kernel import Event
 from drycell.sim.kernel.clock import NS_PER_S
 from drycell.sim.oracles.base import Breach, Case, Oracle, at, cases
 from drycell.sim.oracles.facts import Facts, Heard
+from drycell.sim.oracles.interference import LATE_STARTS
 from drycell.sim.oracles.states import CRASH
 
 IN_FLIGHT_S = 0.25
@@ -205,7 +206,7 @@ def _ready_means_idle(facts: Facts) -> Iterator[Case]:
         silent = [
             site
             for site in map(str, sites if isinstance(sites, list) else ())
-            if site not in said and not facts.fault_between(load.event.seq, event.seq, site)
+            if site not in said and not facts.fault_between(load.event.seq, event.seq, site, LATE_STARTS)
         ]
         text = f"the master was ready although the program of site {silent[0]} had not said idle" if silent else ""
         yield Breach(text, event, (load.event,)) if silent else None
