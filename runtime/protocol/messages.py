@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, cast
 
 import orjson
 
-from drycell.runtime.protocol.forms import dumps, texts
+from drycell.runtime.forms import dumps, texts
 
 Json = dict[str, Any]
 _P = ParamSpec("_P")

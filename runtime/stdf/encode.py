@@ -11,9 +11,9 @@ from math import copysign, inf, isfinite
 from typing import Any, Literal
 
 from drycell.runtime.stdf.errors import StdfError
-from drycell.runtime.stdf.packing import flag_byte, length, packers
+from drycell.runtime.stdf.packing import flag_byte, length, packers, packers_of_kin
 from drycell.runtime.stdf.rules import LARGEST_R4, LONGEST_CN, STRICT, Notes, Rules, spell
-from drycell.runtime.stdf.table import REQUIRED, Absence, Field, Record, RecordType
+from drycell.runtime.stdf.table import REQUIRED, Absence, Field, Kin, Record, RecordType
 from drycell.runtime.stdf.values import BAD_VALUE, FLOATS, RIGHT, writer
 
 Order = Literal["<", ">"]
@@ -39,7 +39,7 @@ class Encoder:
     def encode(self, record: Record) -> bytes:
         """The record as it stands in a file."""
         rtype, fields = record.type, record.fields
-        body = self._quick(rtype, fields)
+        body = self._quick(rtype, fields, record.kin)
         if body is None:
             body = self._careful(rtype, fields)
         size = len(body)
@@ -51,9 +51,12 @@ class Encoder:
         """Many records in one piece."""
         return b"".join([self.encode(r) for r in records])
 
-    def _quick(self, rtype: RecordType, fields: dict[str, Any]) -> bytes | None:
+    def _quick(self, rtype: RecordType, fields: dict[str, Any], kin: Kin | None = None) -> bytes | None:
         """The body when nothing in it needs a rule or a second look; else None."""
-        plan = packers(rtype, tuple(fields), self.order, self._charset)
+        if kin is None:
+            plan = packers(rtype, tuple(fields), self.order, self._charset)
+        else:
+            plan = packers_of_kin(rtype, kin, self.order, self._charset)
         if plan is None:
             return None
         try:

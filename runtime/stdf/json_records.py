@@ -11,21 +11,23 @@ from struct import Struct
 from types import NoneType
 from typing import Any, NamedTuple
 
+from drycell.runtime.forms import Filled, Form
 from drycell.runtime.stdf.errors import StdfError
 from drycell.runtime.stdf.records import OPAQUE, TYPES
-from drycell.runtime.stdf.table import Field, Record, RecordType
+from drycell.runtime.stdf.table import Field, Kin, Record, RecordType
 from drycell.runtime.stdf.values import FIXED, FLOATS, RIGHT, Bits
 
 _ENVELOPE = frozenset({"type", "rec_id", "REC_LEN", "REC_TYP", "REC_SUB"})
 _SINGLE = Struct("<f")
 _OPAQUE_NAMES = frozenset(t.name for t in OPAQUE)
 _MOST_SHAPES = 256
-_PLAIN: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(FIXED, (int,)),
-    **dict.fromkeys(FLOATS, (int, float)),
-    **dict.fromkeys(("Cn", "C1", "Sn"), (str,)),
+_PLAIN: Mapping[str, frozenset[type]] = {
+    **dict.fromkeys(FIXED, frozenset({int})),
+    **dict.fromkeys(FLOATS, frozenset({int, float})),
+    **dict.fromkeys(("Cn", "C1", "Sn"), frozenset({str})),
 }
 """Field type -> the kinds of values that are right whatever they are."""
+_NONE: frozenset[type] = frozenset()
 
 
 def from_json(data: object) -> Record:
@@ -34,29 +36,62 @@ def from_json(data: object) -> Record:
     Raises ``StdfError`` naming record, field and site if it is no object, of no known type, has an unknown field or a
     value of the wrong type. Ranges and missing fields are judged when the record is written.
     """
+    sent = as_sent(data)
+    return Record(sent.type, dict(sent.fields))
+
+
+def as_sent(data: object) -> Record:
+    """The same record, which knows its kin: nobody may change its fields, which others may have too."""
     if not isinstance(data, dict) and not isinstance(data, Mapping):
         raise StdfError(f"a record is {_kind(data)}", right="a JSON object with type, REC_TYP, REC_SUB and fields")
-    name = data.get("type", data.get("rec_id"))
-    shape = _shape(name, tuple(data), tuple(map(type, data.values()))) if isinstance(name, str) else None
-    if shape is None or (data.get("REC_TYP"), data.get("REC_SUB")) not in shape.codes:
-        return _judged(data, name)
+    if type(data) is Filled:
+        shape = _shape_filled(data.form, tuple([type(data[name]) for name in data.form.open]))
+    else:
+        shape = _shape_of(data, tuple(map(type, data.values())))
+    if shape is None:
+        return _judged(data, data.get("type", data.get("rec_id")))
     fields = shape.fields(data)
     for f in shape.doubtful:
         fields[f.name] = _value(shape.type.name, f, fields[f.name], _site(data))
-    return Record(shape.type, fields)
+    return Record(shape.type, fields, kin=shape.kin)
 
 
 class _Shape(NamedTuple):
     """What objects with the same keys and kinds of values have in common, when that is all right.
 
     ``codes``: what REC_TYP and REC_SUB may be; ``fields(object)``: those that are set;
-    ``doubtful``: those whose values have to be looked at.
+    ``doubtful``: those whose values have to be looked at; ``kin``: what the records share.
     """
 
     type: RecordType
+    kin: Kin
     codes: tuple[tuple[int | None, int | None], ...]
     fields: Callable[[Mapping[str, Any]], dict[str, Any]]
     doubtful: tuple[Field, ...]
+
+
+def _shape_of(data: Mapping[Any, Any], kinds: tuple[type, ...]) -> _Shape | None:
+    """The shape of an object whose values are of these kinds; None when something is wrong with it."""
+    name = data.get("type", data.get("rec_id"))
+    shape = _shape(name, tuple(data), kinds) if isinstance(name, str) else None
+    if shape is None or (data.get("REC_TYP"), data.get("REC_SUB")) not in shape.codes:
+        return None
+    return shape
+
+
+@lru_cache(maxsize=_MOST_SHAPES)
+def _shape_filled(form: Form, kinds: tuple[type, ...]) -> _Shape | None:
+    """The shape of objects that ``form`` was made into with values of these kinds."""
+    if not _ENVELOPE.isdisjoint(form.open):
+        return None
+    known = dict(zip(form.open, kinds, strict=True))
+    shape = _shape_of(form.record, tuple([known.get(key, type(value)) for key, value in form.record.items()]))
+    if shape is None:
+        return None
+    doubted = {f.name for f in shape.doubtful}
+    fixed = {name: form.record[name] for name in shape.kin.names if name not in known and name not in doubted}
+    fields = (lambda _: fixed) if len(fixed) == len(shape.kin.names) else shape.fields
+    return shape._replace(kin=Kin(shape.kin.names, fixed), fields=fields)
 
 
 @lru_cache(maxsize=_MOST_SHAPES)
@@ -78,7 +113,7 @@ def _shape(name: str, keys: tuple[Any, ...], kinds: tuple[type, ...]) -> _Shape 
         elif kind not in _PLAIN[f.type]:
             return None
     codes = ((rtype.typ, rtype.sub), (None, None), (rtype.typ, None), (None, rtype.sub))
-    return _Shape(rtype, codes, _picker(keys, present), tuple(doubtful))
+    return _Shape(rtype, Kin(tuple(present), {}), codes, _picker(keys, present), tuple(doubtful))
 
 
 def _picker(keys: tuple[str, ...], present: list[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
@@ -174,7 +209,9 @@ def _value(name: str, f: Field, value: Any, site: int | None) -> Any:
 
 
 def _all_are(kind: str, values: Any) -> bool:
-    return isinstance(values, list) and all(_is(kind, v) for v in values)
+    if not isinstance(values, list):
+        return False
+    return {*map(type, values)} <= _PLAIN.get(kind, _NONE) or all(_is(kind, v) for v in values)
 
 
 def _is(kind: str, value: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from drycell.runtime.stdf.encode import LITTLE, Encoder, Order
 from drycell.runtime.stdf.errors import StdfError
-from drycell.runtime.stdf.json_records import from_json
+from drycell.runtime.stdf.json_records import as_sent
 from drycell.runtime.stdf.records import record
 from drycell.runtime.stdf.rules import LENIENT, Notes, Rules
 from drycell.runtime.stdf.table import Record
@@ -188,7 +188,7 @@ class LotWriter:
         naming record, field and site; then nothing of this call is in the file or the counts.
         """
         self._open("write parts")
-        recs = [r if isinstance(r, Record) else from_json(r) for r in records]
+        recs = [r if isinstance(r, Record) else as_sent(r) for r in records]
         self._parts_are_whole(recs)
         seen: set[str] = set()
         recs = [self._result(r, test_t_ms or {}, seen) if r.type.name == "PRR" else r for r in recs]
@@ -211,7 +211,7 @@ class LotWriter:
         self._open("finish")
         if self._wafer is not None:
             raise StdfError(f"wafer {self._wafer!r} has not ended", right="end it before the lot", record="MRR")
-        given = [r if isinstance(r, Record) else from_json(r) for r in tsr_records]
+        given = [r if isinstance(r, Record) else as_sent(r) for r in tsr_records]
         for rec in given:
             if rec.name != "TSR":
                 raise StdfError(

@@ -5,15 +5,15 @@ says what is wrong or what a rule makes of it. Where the set cannot tell what fi
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from itertools import groupby
 from math import isfinite
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from drycell.runtime.stdf.table import REQUIRED, Absence, Field, RecordType
-from drycell.runtime.stdf.values import FIXED, FLOATS, LENGTH_BYTE, writer
+from drycell.runtime.stdf.table import REQUIRED, Absence, Field, Kin, RecordType
+from drycell.runtime.stdf.values import BAD_VALUE, FIXED, FLOATS, LENGTH_BYTE, writer
 
 Pack = Callable[[dict[str, Any]], bytes]
 _KEPT_TEXTS = 128
@@ -23,23 +23,52 @@ _KEPT_TEXTS = 128
 @lru_cache(maxsize=512)
 def packers(rtype: RecordType, names: tuple[str, ...], order: str, charset: str) -> tuple[Pack, ...] | None:
     """What packs a body of the fields ``names``, piece by piece; None when only values can tell how."""
+    pieces = _pieces(rtype, names, order, charset)
+    return None if pieces is None else tuple([piece.pack for piece in pieces])
+
+
+@lru_cache(maxsize=512)
+def packers_of_kin(rtype: RecordType, kin: Kin, order: str, charset: str) -> tuple[Pack, ...] | None:
+    """The same for records of one kin: what their fixed fields become is packed beforehand."""
+    pieces = _pieces(rtype, kin.names, order, charset)
+    if pieces is None:
+        return None
+    packs: list[Pack] = []
+    for is_fixed, group in groupby(pieces, key=lambda piece: kin.fixed.keys() >= set(piece.of)):
+        own = [piece.pack for piece in group]
+        try:
+            packs += [_constant(b"".join([pack(kin.fixed) for pack in own]))] if is_fixed else own
+        except BAD_VALUE:
+            return None
+    return tuple(packs)
+
+
+class _Piece(NamedTuple):
+    """What packs a part of a body, and the names of the fields that it looks at."""
+
+    pack: Pack
+    of: Collection[str]
+
+
+def _pieces(rtype: RecordType, names: tuple[str, ...], order: str, charset: str) -> list[_Piece] | None:
     present = set(names)
     if not present <= rtype.index.keys():
         return None
     floats = [f.name for f in rtype.fields if f.name in present and f.type in FLOATS]
-    packs: list[Pack] = [_finite(floats)] if floats else []
+    pieces = [_Piece(_finite(floats), floats)] if floats else []
     for way, fields in groupby(rtype.fields[: length(rtype, present)], key=lambda f: _way(f, present)):
         run = list(fields)
         if way is _absent:
             fillings = [_absent(rtype, f, present, order, charset) for f in run]
             if None in fillings:
                 return None
-            packs += _fillings([filling for filling in fillings if filling is not None])
+            pieces += _fillings([filling for filling in fillings if filling is not None])
         elif way is _other:
-            packs += [_other(f, order, charset) for f in run]
+            pieces += [_Piece(_other(f, order, charset), {f.name, f.count} - {""}) for f in run]
         else:
-            packs.append(_fixed(run, order) if way is _fixed else _texts(run, charset))
-    return tuple(packs)
+            pack = _fixed(run, order) if way is _fixed else _texts(run, charset)
+            pieces.append(_Piece(pack, [f.name for f in run]))
+    return pieces
 
 
 def _way(f: Field, present: set[str]) -> object:
@@ -95,15 +124,16 @@ def _absent(rtype: RecordType, f: Field, present: set[str], order: str, charset:
     return _Filling(raw) if flag.missing is Absence.FLAGS and flag_byte(rtype, flag, present) & mask else None
 
 
-def _fillings(run: list[_Filling]) -> list[Pack]:
+def _fillings(run: list[_Filling]) -> list[_Piece]:
     """Packers of absent fields that follow each other, one for all that hang on the same flag."""
-    packs = []
+    pieces = []
     for (flag, is_count), group in groupby(run, key=lambda filling: (filling.flag, not filling.masks)):
         fillings = list(group)
         raw = b"".join([filling.raw for filling in fillings])
         masks = tuple(mask for filling in fillings for mask in filling.masks)
-        packs.append(_constant(raw) if not flag else _no_array(flag) if is_count else _flagged(raw, flag, masks))
-    return packs
+        pack = _constant(raw) if not flag else _no_array(flag) if is_count else _flagged(raw, flag, masks)
+        pieces.append(_Piece(pack, {flag} - {""}))
+    return pieces
 
 
 def _constant(raw: bytes) -> Pack:

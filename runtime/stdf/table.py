@@ -73,18 +73,31 @@ def _in_every_record(f: Field) -> bool:
     return f.missing is REQUIRED or f.missing is Absence.COUNT
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Kin:
+    """What records have in common that are made alike: the ``names`` of their fields, and the values of some of them,
+    which are ``fixed``."""
+
+    names: tuple[str, ...]
+    fixed: dict[str, Any]
+
+
 class Record:
     """One record: its type and the fields that are present, by name; an absent field has no key.
 
     ``number`` (1 = first) and ``offset`` (of the header) say where it stood in a file; both are 0 and -1 for a record
-    that was made, and do not count for equality. Values: int for U, I and B1; float for R; str for C; bytes for Bn;
-    ``Bits`` for Dn; list for arrays; list of (type code, value) for Vn.
+    that was made, and do not count for equality; nor does ``kin``, which one of many that are alike has. Values: int
+    for U, I and B1; float for R; str for C; bytes for Bn; ``Bits`` for Dn; list for arrays; list of (type code,
+    value) for Vn.
     """
 
-    __slots__ = ("fields", "number", "offset", "type")
+    __slots__ = ("fields", "kin", "number", "offset", "type")
 
-    def __init__(self, type: RecordType, fields: dict[str, Any], number: int = 0, offset: int = -1) -> None:
+    def __init__(
+        self, type: RecordType, fields: dict[str, Any], number: int = 0, offset: int = -1, kin: Kin | None = None
+    ) -> None:
         self.type = type
+        self.kin = kin
         self.fields = fields
         self.number = number
         self.offset = offset

@@ -8,6 +8,7 @@ Sums are over results that are valid (TEST_FLG bits 1 and 4 are 0) and finite. H
 sites (STDF V4, PCR and TSR).
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -123,9 +124,9 @@ class Final(NamedTuple):
 class Tally:
     """Counts what ``add`` is given. Counters are by site and, from ``EVERY``, over all sites."""
 
-    parts: dict[Site, PartCount] = field(default_factory=dict)
-    hard: dict[tuple[Site, int], BinCount] = field(default_factory=dict)
-    soft: dict[tuple[Site, int], BinCount] = field(default_factory=dict)
+    parts: dict[Site, PartCount] = field(default_factory=lambda: defaultdict(PartCount))
+    hard: dict[tuple[Site, int], BinCount] = field(default_factory=lambda: defaultdict(BinCount))
+    soft: dict[tuple[Site, int], BinCount] = field(default_factory=lambda: defaultdict(BinCount))
     tests: dict[tuple[Site, int, str], TestCount] = field(default_factory=dict)
     wafer: PartCount = field(default_factory=PartCount)
     _pairs: dict[tuple[int, int, int, str], tuple[TestCount, TestCount]] = field(default_factory=dict)
@@ -160,8 +161,7 @@ class Tally:
         self._last[self._wafers, name] = Final(f["HARD_BIN"], f.get("SOFT_BIN", NO_SOFT_BIN), good)
         abort = bool(f["PART_FLG"] & 4)
         site = (f["HEAD_NUM"], f["SITE_NUM"])
-        counts = [self.wafer, *(self.parts.setdefault(s, PartCount()) for s in (site, EVERY))]
-        for count in counts:
+        for count in (self.wafer, self.parts[site], self.parts[EVERY]):
             count.parts += 1
             count.retests += retest
             count.aborts += abort
@@ -171,7 +171,7 @@ class Tally:
             bins.append((self.soft, f["SOFT_BIN"]))
         for table, number in bins:
             for s in (site, EVERY):
-                entry = table.setdefault((s, number), BinCount())
+                entry = table[s, number]
                 entry.parts += 1
                 entry.good += good
 

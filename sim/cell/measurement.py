@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from drycell.runtime.forms import Form
 from drycell.runtime.protocol import records
 from drycell.runtime.protocol.bins import select_bin
-from drycell.runtime.protocol.forms import Form
 from drycell.sim.cell.program_model import Output, ProgramModel, Test
 
 Json = dict[str, Any]
@@ -55,10 +55,9 @@ class Bookkeeper:
         self._quirks = quirks
         outputs = [output for test in program.tests for output in test.outputs]
         self._forms = {output.name: _form(site, output) for output in outputs}
-        self._ftr_forms = {test.instance: _ftr_form(site, test.test_num) for test in program.tests}
         self._prr_form = _prr_form(site)
         self._program = program
-        self.pir: Json = _pir_form(site).filled({})
+        self.pir: Json = _pir(site)
         self.statistics = {output.name: Statistics() for output in outputs}
 
     def judge(self, test: Test, values: Values | None) -> TestVerdict:
@@ -78,7 +77,7 @@ class Bookkeeper:
 
     def ftr(self, test: Test, test_flag: int) -> Json:
         """The verdict of one test on one device."""
-        return self._ftr_forms[test.instance].filled({"TEST_FLG": test_flag})
+        return _ftr(self._site, test.test_num, test_flag)
 
     def prr(self, **result: Any) -> Json:
         """The result of one device; arguments as those of :func:`~drycell.runtime.protocol.records.prr`."""
@@ -132,7 +131,8 @@ class Bookkeeper:
         ]
 
 
-# Forms are made once for all runs of a program; bounded, so that those of programs flown no more do not pile up.
+# Forms, and records without an open field, are made once for all runs of a program; bounded, so that those of
+# programs flown no more do not pile up.
 
 
 @lru_cache(maxsize=_FORMS)
@@ -143,8 +143,8 @@ def _form(site: int, output: Output) -> Form:
 
 
 @lru_cache(maxsize=_FORMS)
-def _ftr_form(site: int, test_num: int) -> Form:
-    return Form(records.ftr(test_num, site), "TEST_FLG")
+def _ftr(site: int, test_num: int, test_flag: int) -> Json:
+    return Form(records.ftr(test_num, site, test_flag)).filled({})
 
 
 @lru_cache(maxsize=_FORMS)
@@ -153,5 +153,5 @@ def _prr_form(site: int) -> Form:
 
 
 @lru_cache(maxsize=_FORMS)
-def _pir_form(site: int) -> Form:
-    return Form(records.pir(site))
+def _pir(site: int) -> Json:
+    return Form(records.pir(site)).filled({})

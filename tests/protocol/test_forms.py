@@ -5,8 +5,8 @@ import math
 
 import pytest
 
+from drycell.runtime.forms import Form
 from drycell.runtime.protocol import messages, records
-from drycell.runtime.protocol.forms import Form
 
 RECORD = records.ftr(100, 3) | {"C_RESFMT": "%7.3f", "UNITS": 'Ω"%s', "RESULT": None}
 VALUES = (

@@ -20,18 +20,18 @@ def dumps(value: object) -> str:
 
 
 class Form:
-    """``record`` with the fields ``changing`` left open."""
+    """``record`` with the fields ``changing`` left open: ``open`` are their names, in its order."""
 
     def __init__(self, record: Json, *changing: str) -> None:
-        self._record = record
-        self._changing = tuple(name for name in record if name in changing)
+        self.record = record
+        self.open = tuple(name for name in record if name in changing)
         fixed = dumps({**record, **dict.fromkeys(changing, _OPEN)}).split(dumps(_OPEN))
         self._pieces = [""] * (2 * len(fixed) - 1)
         self._pieces[::2] = fixed
 
     def filled(self, fields: Mapping[str, Any]) -> "Filled":
         """The record with ``fields`` filled in: all that are open, in any order, and no others."""
-        record = Filled(self._record)
+        record = Filled(self.record)
         record.update(fields)
         record.form = self
         return record
@@ -39,7 +39,7 @@ class Form:
     def text(self, record: Mapping[str, Any]) -> str:
         """The JSON text of ``record``, which this form was filled into."""
         pieces = self._pieces.copy()
-        pieces[1::2] = texts([record[name] for name in self._changing])
+        pieces[1::2] = texts([record[name] for name in self.open])
         return "".join(pieces)
 
 
