@@ -24,7 +24,6 @@ from drycell.sim.cell.tally import tally
 from drycell.sim.cell.warm import WarmPrograms
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel import Event, Kernel, StuckError
-from drycell.sim.kernel import journal as journals
 from drycell.sim.lockstep import DebugWish
 from drycell.sim.scenario import Scenario, identity
 from drycell.sim.suggest import did_you_mean
@@ -61,6 +60,8 @@ def run(
     real = _real(scenario, run_dir, say, sdk, debug, warm) if scenario.rung == "process" else None
     job = _job(scenario, model, real, run_dir, sdk)
     kernel = Kernel(pace=pace, journal_path=run_dir / JOURNAL, scenario=identity(scenario), seed=scenario.seed)
+    events: list[Event] = []
+    kernel.journal.watch(events.append)
     if observer is not None:
         kernel.journal.watch(observer)
     begin_s = time.monotonic()
@@ -73,6 +74,7 @@ def run(
     return judge(
         scenario,
         run_dir,
+        events,
         kernel.journal.sha256,
         wall_s,
         dict(job.bin_names),
@@ -191,6 +193,7 @@ def _bin_table(path: Path) -> dict[int, tuple[int, ...]]:
 def judge(
     scenario: Scenario,
     run_dir: Path,
+    events: Sequence[Event],
     journal_sha256: str,
     wall_s: float,
     bin_names: dict[int, str],
@@ -198,8 +201,7 @@ def judge(
     *,
     deterministic: bool,
 ) -> RunResult:
-    """The result of the journal in ``run_dir``; reads nothing but that."""
-    events = list(journals.read(run_dir / JOURNAL))
+    """The result of the ``events`` of a journal and the STDF file they belong to; nothing else is looked at."""
     cell = scenario.cell
     timeouts_s = {str(name): seconds for name, seconds in cell.timeouts.items()}
     facts = oracles.Facts(

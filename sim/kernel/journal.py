@@ -20,6 +20,8 @@ from drycell.sim.errors import DrycellError
 
 FORMAT = 1
 _HEADER_KEY = "drycell_journal"
+_PLAIN = frozenset({str, int, bool, type(None)})
+"""Values that a line keeps as they are, and that nobody can change later."""
 _AT_ONCE = 1 << 16
 """So many bytes of a journal are read together: for each line alone it takes longer."""
 
@@ -63,21 +65,26 @@ class Journal:
             return 0
         self.count = seq = self.count + 1
         t_ns = self._now_ns()
-        line = {"seq": seq, "t_ns": t_ns, "actor": actor, "kind": kind, **fields}
-        self._held.append(orjson.dumps(line, None, orjson.OPT_APPEND_NEWLINE))
+        said = {"seq": seq, "t_ns": t_ns, "actor": actor, "kind": kind, **fields}
+        line = orjson.dumps(said, None, orjson.OPT_APPEND_NEWLINE)
+        self._held.append(line)
         if not self.by_instant:
             self.flush()
         watchers = self._watchers_of.get(kind)
         if watchers is None:
             watchers = self._watchers_of[kind] = tuple(w for w, kinds in self._watchers if not kinds or kind in kinds)
         if watchers:
-            event = Event(seq, t_ns, actor, kind, fields)
+            plain = _PLAIN.issuperset(map(type, fields.values()))
+            event = Event(seq, t_ns, actor, kind, fields) if plain else event_of(line)
             for watcher in watchers:
                 watcher(event)
         return seq
 
     def watch(self, watcher: Watcher, *kinds: str) -> None:
-        """Call ``watcher`` with every event of these ``kinds`` from now on, of every kind when none is named."""
+        """Call ``watcher`` with every event of these ``kinds`` from now on, of every kind when none is named.
+
+        It is the event that :func:`read` finds in the file, whatever becomes of what was recorded.
+        """
         self._watchers.append((watcher, kinds))
         self._watchers_of.clear()
 

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from drycell.sim.cell.run import judge, run
+from drycell.sim.cell.run import JOURNAL, judge, run
 from drycell.sim.kernel import journal as journals
 from drycell.sim.scenario import from_data
 
@@ -74,7 +74,8 @@ class Runs:
     def judging_s(self, scenario, result):
         """Processor time of judging the last run once more: reading its journal, all oracles, the tally."""
         used = time.process_time()
-        again = judge(scenario, self.last, result.journal_sha256, 0, {}, result.stdf_path, deterministic=True)
+        events = list(journals.read(self.last / JOURNAL))
+        again = judge(scenario, self.last, events, result.journal_sha256, 0, {}, result.stdf_path, deterministic=True)
         assert again.verdict == result.verdict
         return time.process_time() - used
 

@@ -3,12 +3,14 @@
 import asyncio
 import hashlib
 import itertools
+import math
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from enum import StrEnum
 
 import pytest
 
@@ -149,6 +151,22 @@ def test_a_journal_reads_back_what_was_recorded(tmp_path, kernel):
     assert [*journals.read(path)] == [journals.Event(1, 1_500_000_000, "master", "state", {"state": "ready"})]
     assert journals.read_header(path) == {"drycell_journal": 1, "seed": 7}
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_watcher_sees_what_the_file_says_whatever_becomes_of_what_was_recorded(tmp_path):
+    path, seen, sites = tmp_path / "journal.jsonl", [], ["0"]
+    journal = journals.Journal(lambda: 0, path)
+    journal.watch(seen.append)
+    journal.record("contact", "handler", sites=sites, pins=("VIN", "VOUT"), volts=math.nan, state=_State.IDLE, n=1)
+    sites.append("1")
+    journal.close()
+    fields = {"sites": ["0"], "pins": ["VIN", "VOUT"], "volts": None, "state": "idle", "n": 1}
+    assert seen == [*journals.read(path)] == [journals.Event(1, 0, "handler", "contact", fields)]
+    assert type(seen[0].fields["state"]) is str
+
+
+class _State(StrEnum):
+    IDLE = "idle"
 
 
 def test_payloads_are_kept_as_sent():

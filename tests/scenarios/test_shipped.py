@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from drycell.sim.cell.result import RunResult
-from drycell.sim.cell.run import run
+from drycell.sim.cell.run import JOURNAL, run
 from drycell.sim.faults import PALETTE
+from drycell.sim.kernel import Event
+from drycell.sim.kernel import journal as journals
 from drycell.sim.scenario import Scenario, canonical, from_text, load
 from drycell.sim.scenario.files import pretty
 from drycell.sim.scenario.shipped import markdown
@@ -31,10 +33,12 @@ def check(scenario: Scenario, result: RunResult) -> None:
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_on_rung_model_it_shows_what_it_says_twice_with_the_same_journal(name, tmp_path):
-    first, again = (run(SHOWN[name], tmp_path / side) for side in ("first", "again"))
+    seen: list[Event] = []
+    first, again = (run(SHOWN[name], tmp_path / side, observer=seen.append) for side in ("first", "again"))
     check(SHOWN[name], first)
     assert first.journal_sha256 == again.journal_sha256
     assert first.verdict == again.verdict
+    assert seen == [*journals.read(first.run_dir / JOURNAL), *journals.read(again.run_dir / JOURNAL)]
 
 
 @pytest.mark.real
