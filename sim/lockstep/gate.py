@@ -138,8 +138,7 @@ class Gate(selectors.BaseSelector):
         self._real = real
         self._has_ready = has_ready
         self.is_open = False  # no process is left: nothing to order
-        self.connections: dict[Ports, Connection] = {}
-        self._ordered: list[Connection] = []
+        self.connections: list[Connection] = []  # in the order of reading
 
     # -- the selector's own duties are the real one's
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -167,27 +166,25 @@ class Gate(selectors.BaseSelector):
         return free or self._next_due({key.fd for key, events in seen if events & selectors.EVENT_READ})
 
     # -- counted connections
-    def report(self, ports: Ports, order: tuple[Any, ...]) -> Connection:
-        """The connection that a process reports, made known if it is new."""
-        found = self.connections.get(ports)
-        if found is None:
-            self.connections = {
-                known: c for known, c in self.connections.items() if not (c.closed and (c.p_ended or c.p_gone))
-            }
-            found = self.connections[ports] = Connection(ports, order)
-            self._ordered = sorted(self.connections.values(), key=lambda c: c.order)
-        return found
+    def opened(self, ports: Ports, order: tuple[Any, ...]) -> Connection:
+        """A connection that a process reports for the first time, even where its ports have served another before."""
+        connection = Connection(ports, order)
+        living = [c for c in self.connections if not (c.closed and (c.p_ended or c.p_gone))]
+        self.connections = sorted([*living, connection], key=lambda c: c.order)
+        return connection
 
     def adopt(self, sock: socket.socket) -> None:
         """Count an accepted socket, if a process in lockstep is at its other end."""
         if sock.family not in (socket.AF_INET, socket.AF_INET6) or type(sock) is not socket.socket:
             return
+        port = sock.getsockname()[1]
         try:
-            ports = sock.getpeername()[1], sock.getsockname()[1]
-        except OSError:
-            return
-        connection = self.connections.get(ports)
-        if connection is None or connection.fd >= 0:
+            peers = {sock.getpeername()[1]}
+        except OSError:  # it was reset before it was accepted; those of one port are accepted in the order of opening
+            peers = {c.ports[0] for c in self.connections if c.p_ended}
+        waiting = (c for c in self.connections if c.fd < 0 and c.ports[1] == port and c.ports[0] in peers)
+        connection = next(waiting, None)
+        if connection is None:
             return
         connection.fd = sock.fileno()
         _by_fd[connection.fd] = connection
@@ -205,7 +202,7 @@ class Gate(selectors.BaseSelector):
 
     def missing(self) -> Connection | None:
         """A connection that a process has opened and the kernel has not accepted yet."""
-        return next((c for c in self._ordered if c.fd < 0 and not c.closed), None)
+        return next((c for c in self.connections if c.fd < 0 and not c.closed), None)
 
     def await_accept(self, connection: Connection) -> None:
         """Wait for real until some listener is ready; LockstepError if none ever is."""
@@ -218,7 +215,7 @@ class Gate(selectors.BaseSelector):
 
     def _next_due(self, arrived: set[int]) -> list[tuple[selectors.SelectorKey, int]]:
         keys = self._real.get_map()
-        for connection in self._ordered:
+        for connection in self.connections:
             fd = connection.fd
             if fd < 0 or connection.closed:
                 continue

@@ -392,6 +392,6 @@ class Lockstep:
             for connection in process.connections.values():
                 if connection.news():
                     raise LockstepError(f"invariant I3: {process.name} was not told of bytes sent to it")
-        for connection in self.gate.connections.values():
+        for connection in self.gate.connections:
             if self.gate.readable(connection):
                 raise LockstepError(f"invariant I3: bytes sent to port {connection.ports[1]} were not read")

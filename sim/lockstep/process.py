@@ -138,7 +138,7 @@ class Process:
             connection = self.connections.get(ports)
             if connection is None:
                 self.opened += 1
-                connection = self.connections[ports] = gate.report(ports, (self.rank, self.opened))
+                connection = self.connections[ports] = gate.opened(ports, (self.rank, self.opened))
             if sent < connection.p_sent or consumed < connection.p_consumed or consumed > connection.tx:
                 counts = f"sent {sent} after {connection.p_sent}, read {consumed} after {connection.p_consumed}"
                 raise LockstepError(

@@ -328,3 +328,41 @@ def test_a_socket_that_nobody_holds_any_more_is_closed(world: Any, python: str) 
     one = world(python=python)
     one.run(lambda: one.program("one", text))
     assert one.said == [(0, "one", "I am one"), (1_000_000_000, "one", "(end)")]
+
+
+@pytest.mark.parametrize("pause_s", [0, 1])
+def test_a_port_that_serves_a_second_time_is_another_connection(world: Any, pause_s: float) -> None:
+    text = f"""
+        import os, socket, struct, time
+        source = ("127.0.0.1", 0)
+        for text in ("I am one", "once more", "and again"):
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # ends without TIME_WAIT
+            client.bind(source)
+            source = client.getsockname()
+            client.connect(("127.0.0.1", int(os.environ["PORT"])))
+            client.sendall(text.encode() + b"\\n")
+            print(client.recv(100).decode().strip())
+            client.close()
+            time.sleep({pause_s})
+    """
+    one = world(answer=lambda line: f"heard: {line}")
+    one.run(lambda: one.program("one", text))
+    assert one.lines("one") == ["heard: I am one", "heard: once more", "heard: and again"]
+    assert [said for _, _, said in one.said if not said.startswith("(")] == ["I am one", "once more", "and again"]
+
+
+def test_a_connection_that_is_reset_before_anybody_accepts_it_is_accepted_and_over(world: Any) -> None:
+    text = """
+        import os, socket, struct
+        address = ("127.0.0.1", int(os.environ["PORT"]))
+        with socket.socket() as early, socket.create_connection(address) as peer:
+            early.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            early.connect(address)
+            early.close()
+            peer.sendall(b"I am one\\n")
+    """
+    one = world()
+    one.run(lambda: one.program("one", text))
+    assert one.said == [(0, "one", "I am one"), (0, "?", "(ConnectionResetError)"), (0, "one", "(end)")]

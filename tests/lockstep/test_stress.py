@@ -31,8 +31,8 @@ class Witness(Lockstep):
 
     def fire(self, now_ns: int) -> None:
         ahead = {ports for p in self.living() if p.held is not None for ports in p.connections}
-        for ports, connection in self.gate.connections.items():
-            if ports in ahead:
+        for connection in self.gate.connections:
+            if connection.ports in ahead:
                 continue  # its program slept on below the horizon; what it sent belongs to a later instant
             if connection.fd >= 0 and not connection.closed:
                 waiting = struct.unpack("i", fcntl.ioctl(connection.fd, termios.FIONREAD, b"\0" * 4))[0]

@@ -127,9 +127,9 @@ def covered(fd: int) -> bool:
 
 
 def outward() -> list[Link]:
-    """The connections to the kernel, those just closed last; each closed one is returned once."""
+    """The connections to the kernel, those just closed first, each once: another may have their ports already."""
     gone, closed[:] = closed[:], []
-    return [link for link in by_ports.values() if link.peer is None and link.pport in kernel_ports] + gone
+    return gone + [link for link in by_ports.values() if link.peer is None and link.pport in kernel_ports]
 
 
 def resolve(host: Any, port: Any) -> tuple[str, int] | None:
