@@ -7,12 +7,12 @@ Rules that hold here:
 - Only additions, multiplications and Philox draws: the same bits on every machine and every numpy since 1.26.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import accumulate
 from types import MappingProxyType
-
-import numpy as np
 
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.streams import stream
@@ -118,18 +118,17 @@ class LdoPopulation:
             raise DrycellError(f"the shares of all defects sum to {sum(shares.values()):g}; at most 1 is possible.")
         if count < 0:
             raise DrycellError(f"a population of {count} devices is impossible; count must be 0 or more.")
-        self._kinds = _kinds(stream(seed, "ldo", lot, wafer, "defect").random(count), shares)
-        severity = stream(seed, "ldo", lot, wafer, "severity").random(count)
-        self._values: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
+        self._kinds = _kinds(stream(seed, "ldo", lot, wafer, "defect").random(count).tolist(), shares)
+        severity = stream(seed, "ldo", lot, wafer, "severity").random(count).tolist()
+        self._values: dict[str, list[float]] = {}
         for name, (mean, sigma) in PARAMETERS.items():
             sigma = abs(mean) * spread[name] if spread and name in spread else sigma
             draws = stream(seed, "ldo", lot, wafer, name).standard_normal(count)
-            values = mean + sigma * draws
-            for kind, (moved, least, more) in _SHIFTS.items():
-                if moved == name:
-                    hit = np.array([k == kind for k in self._kinds], dtype=bool)
-                    values[hit] += least + more * severity[hit]
-            self._values[name] = values
+            self._values[name] = (mean + sigma * draws).tolist()
+        for row, kind in enumerate(self._kinds):
+            if kind is not None and kind in _SHIFTS:
+                moved, least, more = _SHIFTS[kind]
+                self._values[moved][row] += least + more * severity[row]
 
     def __len__(self) -> int:
         return len(self._kinds)
@@ -139,7 +138,7 @@ class LdoPopulation:
         if not 1 <= number <= len(self):
             raise IndexError(f"device {number} of a population of {len(self)}")
         row = number - 1
-        values = {name: array.item(row) for name, array in self._values.items()}
+        values = {name: of_all[row] for name, of_all in self._values.items()}
         return Ldo(number, values, self._kinds[row], self)
 
     def site(self, site: int) -> SiteOffsets:
@@ -154,10 +153,10 @@ class LdoPopulation:
         return self._sites[site]
 
 
-def _kinds(draws: "np.ndarray[tuple[int], np.dtype[np.float64]]", shares: Mapping[str, float]) -> list[str | None]:
+def _kinds(draws: list[float], shares: Mapping[str, float]) -> list[str | None]:
     names: list[str | None] = [*shares, None]
-    edges = np.cumsum([*shares.values()])
-    return [names[i] for i in np.searchsorted(edges, draws, side="right")]
+    edges = [*accumulate(shares.values())]
+    return [names[bisect_right(edges, draw)] for draw in draws]
 
 
 def _check(what: str, given: Mapping[str, float], known: Mapping[str, object], limit: float) -> None:

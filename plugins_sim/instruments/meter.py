@@ -18,7 +18,8 @@ NOMINAL_VIN_VOLTS = 5.0
 VIN_LIMIT_VOLTS = 20.0
 RAMP_POINTS = 1000
 PINS = ("VIN", "VOUT")
-_DECIMALS = {3: "%.3f", 4: "%.4f"}
+_DECIMALS = {3: "z.3f", 4: "z.4f"}
+"""How a reading is written; z: without the sign of a negative zero."""
 
 
 class Device(Protocol):
@@ -87,7 +88,7 @@ def _one_vin(arguments: Sequence[str]) -> float:
 
 
 def _number(value: float, decimals: int) -> str:
-    return _DECIMALS[decimals] % (round(value, decimals) + 0.0)
+    return format(value, _DECIMALS[decimals])
 
 
 def _resistance(device: Device | None, site: int, arguments: Sequence[str], _: float) -> str:

@@ -20,6 +20,8 @@ INVALID_RESULT = 2
 _FORMS = 1024
 _NO_PART: Json = {"passed": True, "num_test": 0, "hard_bin": 0, "soft_bin": 0, "test_t_ms": 0, "part_id": ""}
 _OF_A_PART = ("PART_FLG", "NUM_TEST", "HARD_BIN", "SOFT_BIN", "TEST_T", "PART_ID")
+_NEVER_RUN: Json = {"values": (), "executed": 0, "failed": 0, "mean_s": -1.0}
+_OF_A_LOT = ("EXEC_CNT", "FAIL_CNT", "OPT_FLAG", "TEST_TIM", "TEST_MIN", "TEST_MAX", "TST_SUMS", "TST_SQRS")
 
 
 @dataclass(slots=True)
@@ -116,19 +118,15 @@ class Bookkeeper:
     def summary(self, mean_s: Mapping[str, float]) -> list[Json]:
         """One TSR per output; ``mean_s``: test instance -> mean execution time per output, -1 when never run."""
         return [
-            records.tsr(
-                self._site,
-                output.test_num,
-                test.instance,
-                output.name,
-                values=self.statistics[output.name].values,
-                executed=self.statistics[output.name].executed,
-                failed=self.statistics[output.name].failed,
-                mean_s=mean_s[test.instance],
-            )
+            self._summary(test, output, mean_s[test.instance])
             for test in self._program.tests
             for output in test.outputs
         ]
+
+    def _summary(self, test: Test, output: Output, mean_s: float) -> Json:
+        seen, about = self.statistics[output.name], (self._site, output.test_num, test.instance, output.name)
+        told = records.tsr(*about, values=seen.values, executed=seen.executed, failed=seen.failed, mean_s=mean_s)
+        return _tsr_form(*about).filled(told)
 
 
 # Forms, and records without an open field, are made once for all runs of a program; bounded, so that those of
@@ -150,6 +148,11 @@ def _ftr(site: int, test_num: int, test_flag: int) -> Json:
 @lru_cache(maxsize=_FORMS)
 def _prr_form(site: int) -> Form:
     return Form(records.prr(site, **_NO_PART), *_OF_A_PART)
+
+
+@lru_cache(maxsize=_FORMS)
+def _tsr_form(site: int, test_num: int, instance: str, label: str) -> Form:
+    return Form(records.tsr(site, test_num, instance, label, **_NEVER_RUN), *_OF_A_LOT)
 
 
 @lru_cache(maxsize=_FORMS)

@@ -6,6 +6,7 @@ Read from the same two sources as the real program: the Semi-ATE definitions tre
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -149,35 +150,45 @@ def load_program_model(root: Path) -> ProgramModel:
 
     Raises DrycellError naming the file and key that is missing or wrong.
     """
-    definitions = root / "definitions"
     return _program_model(
-        root,
-        sequence=_only_source(definitions / "sequence"),
-        program=_only_source(definitions / "program"),
-        hardware=_only_source(definitions / "hardware"),
-        tests=tuple(_source(path) for path in sorted((definitions / "test").glob("*.json"))),
-        measures=_source(root / "measures.json"),
-        binning=_source(root / "binning.json"),
+        str(root),
+        sequence=_only_source(f"{root}/definitions/sequence"),
+        program=_only_source(f"{root}/definitions/program"),
+        hardware=_only_source(f"{root}/definitions/hardware"),
+        tests=tuple([_source(path) for path in _json_files(f"{root}/definitions/test")]),
+        measures=_source(f"{root}/measures.json"),
+        binning=_source(f"{root}/binning.json"),
     )
 
 
 class _Source(NamedTuple):
-    path: Path
+    """A file and its text. Paths are plain text here: every run reads these files, and ``Path`` takes its time."""
+
+    path: str
     text: bytes
 
 
-def _source(path: Path) -> _Source:
+def _source(path: str) -> _Source:
     try:
-        return _Source(path, path.read_bytes())
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+            return _Source(path, file.read())
     except FileNotFoundError:
         raise DrycellError(f"{path} is missing; a program's definitions need it") from None
     except OSError as error:
         raise DrycellError(f"{path} is not readable JSON: {error}") from None
 
 
-def _only_source(folder: Path) -> _Source:
+def _json_files(folder: str) -> list[str]:
+    """The JSON files in ``folder``, by name; none when it is missing."""
+    try:
+        return sorted(entry.path for entry in os.scandir(folder) if entry.name.endswith(".json"))
+    except OSError:
+        return []
+
+
+def _only_source(folder: str) -> _Source:
     """The one JSON file in ``folder``."""
-    files = sorted(folder.glob("*.json"))
+    files = _json_files(folder)
     if len(files) != 1:
         raise DrycellError(f"{folder} holds {len(files)} JSON files; exactly one program is expected there")
     return _source(files[0])
@@ -185,7 +196,7 @@ def _only_source(folder: Path) -> _Source:
 
 @lru_cache(maxsize=32)
 def _program_model(
-    root: Path,
+    root: str,
     *,
     sequence: _Source,
     program: _Source,

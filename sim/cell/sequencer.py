@@ -66,6 +66,8 @@ class ModelledSequencer(ModelledProgram):
         self._job_data: Json = {}
         self._part: str | None = None
         self._answer: simpy.Event | None = None
+        self._requests: dict[str, bytes] = {}
+        """Test -> what it asks its peripheral, while the inputs are what they are."""
         self._tester = tester
         super().__init__(*args, **kwargs)
         if tester is not None:
@@ -181,6 +183,7 @@ class ModelledSequencer(ModelledProgram):
                 raise ProgramError(f"input parameter {name!r} cannot be set to {value:g}")
             self._inputs[instance][name] = value
             self._questions.clear()
+            self._requests.clear()
 
     def _set_hard_bin(self, command: Json) -> None:
         self._hard_bins[int(command["sbin"])] = int(command["hbin"])
@@ -287,8 +290,11 @@ class ModelledSequencer(ModelledProgram):
         call = test.peripheral
         assert call is not None
         self._answer = self._kernel.clock.event()
-        request = messages.io_request(call.kind, call.ioctl, call.filled(inputs))
-        self._publish(self._topics.io_request(self._site), messages.encode(request))
+        request = self._requests.get(test.instance)
+        if request is None:
+            filled = messages.io_request(call.kind, call.ioctl, call.filled(inputs))
+            request = self._requests[test.instance] = messages.encode(filled)
+        self._publish(self._topics.io_request(self._site), request)
         yield self._answer | self._kernel.clock.timeout(ns(self._peripheral_s))
         yield from self._awake()
         self._answer = None
