@@ -46,15 +46,15 @@ def _summaries(facts: Facts) -> Iterator[Case]:
 
 
 def _counts(facts: Facts, site: str, first: int, last: int) -> tuple[Counter[int], Counter[int]]:
-    executed: Counter[int] = Counter()
-    failed: Counter[int] = Counter()
-    for result in facts.results:
-        if result.site != site or not first < result.event.seq < last:
-            continue
-        outputs = [output for test in result.tests if not test.flag & ENDED for output in test.outputs]
-        executed.update([output.number for output in outputs])
-        failed.update([output.number for output in outputs if not output.inside])
-    return executed, failed
+    outputs = [
+        output
+        for result in facts.results
+        if result.site == site and first < result.event.seq < last
+        for test in result.tests
+        if not test.flag & ENDED
+        for output in test.outputs
+    ]
+    return Counter([one.number for one in outputs]), Counter([one.number for one in outputs if not one.inside])
 
 
 # the STDF file -----------------------------------------------------------------------------------------------------

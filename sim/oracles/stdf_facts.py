@@ -1,9 +1,9 @@
 """What a lot's STDF file says, in the few values that oracles compare.
 
-Rules: a file of whole records is walked from header to header, and only the records that count are decoded; test
-records are counted by their site (STDF V4: bytes 4 and 5 of PTR, MPR and FTR are HEAD_NUM and SITE_NUM). A file in
-which that fails, or that is to be read ``thoroughly``, is read record by record and tolerantly: a cut file has facts
-too.
+Rules: a file of whole records is walked from header to header, and only the records that count are decoded; of test
+records and their summaries only the site counts (STDF V4: bytes 4 and 5 of PTR, MPR and FTR, and bytes 0 and 1 of TSR,
+are HEAD_NUM and SITE_NUM). A file in which that fails, or that is to be read ``thoroughly``, is read record by record
+and tolerantly: a cut file has facts too.
 """
 
 import struct
@@ -79,7 +79,8 @@ class StdfFacts:
         elif name == "MRR":
             self.finished = True
         elif name == "TSR":
-            self.summed_up |= {str(fields["SITE_NUM"])} if fields["HEAD_NUM"] != EVERY else set()
+            if fields["HEAD_NUM"] != EVERY:
+                self.summed_up.add(str(fields["SITE_NUM"]))
         elif fields.get("HEAD_NUM") == EVERY:
             self._summary(name, fields)
 
@@ -126,8 +127,8 @@ def _read(source: Path | bytes) -> StdfFacts:
 
 
 _TESTS = frozenset({"PTR", "MPR", "FTR"})
-_COUNTED = frozenset({"MIR", "MRR", "PIR", "PRR", "TSR", "PCR", "HBR", "SBR"})
-_HEADER_SIZE, _SITE_PLACE = 4, 5
+_COUNTED = frozenset({"MIR", "MRR", "PIR", "PRR", "PCR", "HBR", "SBR"})
+_HEADER_SIZE, _SITE_PLACE, _SUMMARY_SITE_PLACE = 4, 5, 1
 _ORDERS = {b"\x02\x00\x00\x0a": LITTLE, b"\x00\x02\x00\x0a": BIG}
 
 
@@ -167,6 +168,10 @@ def _walk(data: bytes) -> StdfFacts | None:
                 tests_of[site] += 1
             else:
                 facts.test(kind, site)
+        elif kind == "TSR":
+            if length <= _SUMMARY_SITE_PLACE:
+                return None
+            facts.take(kind, {"HEAD_NUM": data[body], "SITE_NUM": data[body + _SUMMARY_SITE_PLACE]})
         elif decode is not None:
             try:
                 facts.take(kind, decode(data, body, place))
