@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from drycell.sim.kernel import Event
@@ -81,20 +82,20 @@ class PartResult(NamedTuple):
 def part_result(event: Event, site: str, content: Mapping[str, Any] | None) -> PartResult:
     """The result in ``content``; whatever is missing in it shows as ``fault`` and -1."""
     records = (content or {}).get("payload")
-    if not isinstance(records, list) or not {type(record) for record in records} <= {dict}:
+    if not isinstance(records, list) or not set(map(type, records)) <= {dict}:
         return PartResult(event, site, "it is no list of records", "", -1, -1, -1, -1, (), None, 0, 0, site)
     kinds = [record.get("type") for record in records]
     prr = records[kinds.index("PRR")] if kinds.count("PRR") == 1 else {}
     numbers = [_whole(prr.get(name)) for name in ("SOFT_BIN", "HARD_BIN", "PART_FLG", "NUM_TEST")]
     if -1 in numbers[:3]:
         numbers = [-1] * 4
-    tests, fault = _tests(kinds, records)
+    tests, left, fault = _tests(kinds, records)
     soft, hard, flag, num_test = numbers
-    failing = next((index for index, test in enumerate(tests) if test.failed), None)
+    failing = next((index for index, test in enumerate(tests) if test.flag), None)
     outputs = sum([len(test.outputs) for test in tests])
     wrong = fault or _strange(records, site)
     part = str(prr.get("PART_ID"))
-    count = sum(map(kinds.count, ("PTR", "MPR", "FTR")))
+    count = outputs + len(tests) + len(left)
     told = str(prr.get("SITE_NUM", site))
     return PartResult(event, site, wrong, part, soft, hard, flag, num_test, tests, failing, outputs, count, told)
 
@@ -120,14 +121,17 @@ def _strange(records: Sequence[Mapping[str, Any]], site: str) -> str:
     return ""
 
 
-def _tests(kinds: Sequence[object], records: Sequence[Mapping[str, Any]]) -> tuple[Sequence[RanTest], str]:
-    """The tests, and what is wrong with the order: PIR, then outputs and FTR per test, then PRR."""
+def _tests(
+    kinds: Sequence[object], records: Sequence[Mapping[str, Any]]
+) -> tuple[Sequence[RanTest], Sequence[Output], str]:
+    """The tests, the outputs that no FTR follows, and what is wrong with the order: PIR, then outputs and FTR per
+    test, then PRR."""
     tests: list[RanTest] = []
     outputs: list[Output] = []
     fault = "" if kinds[:1] == ["PIR"] else "it does not begin with a PIR"
     for place, (kind, record) in enumerate(zip(kinds, records, strict=True)):
         if kind == "PTR" or kind == "MPR":
-            outputs.append(_output(record, several=kind == "MPR"))
+            outputs.append(_output(record, record.get("RTN_RSLT") if kind == "MPR" else [record.get("RESULT")]))
         elif kind == "FTR":
             tests.append(RanTest(_whole(record.get("TEST_NUM")), _whole(record.get("TEST_FLG")), tuple(outputs)))
             outputs = []
@@ -144,24 +148,26 @@ def _tests(kinds: Sequence[object], records: Sequence[Mapping[str, Any]]) -> tup
     numbers = [test.number for test in tests]
     if len(set(numbers)) != len(numbers):
         fault = fault or "it holds a test twice"
-    return tests, fault
+    return tests, outputs, fault
 
 
-def _output(record: Mapping[str, Any], *, several: bool) -> Output:
-    get = record.get
-    many = get("RTN_RSLT") if several else [get("RESULT")]
-    values = many if isinstance(many, list) else ()
-    numbers = tuple([number for value in values if (number := _number(value)) is not None])
-    low, high = _number(get("LO_LIMIT")), _number(get("HI_LIMIT"))
+_OF_OUTPUT = ("TEST_TXT", "TEST_NUM", "TEST_FLG", "RES_SCAL", "LO_LIMIT", "HI_LIMIT")
+_all_of_output = itemgetter(*_OF_OUTPUT)
+
+
+def _output(record: Mapping[str, Any], values: object) -> Output:
+    try:
+        name, number, flag, scale, least, most = _all_of_output(record)
+    except KeyError:
+        name, number, flag, scale, least, most = map(record.get, _OF_OUTPUT)
+    low, high = _number(least), _number(most)
     lowest = -math.inf if low is None else low
     highest = math.inf if high is None else high
-    return Output(
-        str(get("TEST_TXT")),
-        _whole(get("TEST_NUM")),
-        _whole(get("TEST_FLG")),
-        numbers,
-        low,
-        high,
-        min(127, _whole(get("RES_SCAL"), -128, 0)),
-        not [number for number in numbers if not lowest <= number <= highest],
-    )
+    found, inside = [], True
+    for value in values if isinstance(values, list) else ():
+        told = _number(value)
+        if told is not None:
+            found.append(told)
+            inside = inside and lowest <= told <= highest
+    scale = min(127, _whole(scale, -128, 0))
+    return Output(str(name), _whole(number), _whole(flag), tuple(found), low, high, scale, inside)
