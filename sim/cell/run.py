@@ -209,7 +209,7 @@ def judge(
         dialect=cell.protocol, actuators=tuple(cell.peripherals),
     )  # fmt: skip
     answers = oracles.judge(facts, scenario.expect)
-    counts = tally(events)
+    counts = tally(_counting(facts))
     return RunResult(
         verdict=overall(answers),
         oracles=answers,
@@ -230,6 +230,12 @@ def judge(
         problems=_problems(facts),
         soft_bin_names=bin_names,
     )
+
+
+def _counting(facts: oracles.Facts) -> list[Event]:
+    """The events from which the counts in a result follow: what programs said of their devices, and the bins."""
+    said = [heard.event for heard in facts.program(facts.dialect.stdf.kind)]
+    return sorted([*said, *facts.of_kind("sorted")], key=lambda event: event.seq)
 
 
 def _problems(facts: oracles.Facts) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ Rules
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 
 import numpy as np
@@ -114,23 +114,26 @@ def _lot(devices: Sequence[Device]) -> "_Lot | None":
 class _Lot:
     """The devices of a lot: ``true`` has an axis for ``names``, one for ``sites``, and one for the devices of a site.
 
-    ``middle`` and ``width``: of the true values of each name; ``apart``: how far apart they are, pair by pair.
+    ``apart``: how far apart the true values of each name are, pair by pair.
     """
 
     def __init__(self, sites: Mapping[str, Sequence[int]], names: Sequence[str], true: Sequence[Sequence[float]]):
         self.sites, self.names = list(sites), names
         counts = tuple(map(len, sites.values()))
         self.counts = np.array(counts)
-        self._places = np.full((len(sites), max(counts)), -1)
-        for row, there in zip(self._places, sites.values(), strict=True):
-            row[: len(there)] = there
+        most = max(counts)
+        self._places = np.array([(*there, *[-1] * (most - len(there))) for there in sites.values()])
         self._left, self._right = _pairs(counts)
         self.true = self.placed(true)
-        flat = self.true.reshape(len(names), -1)
-        self.middle = _median(flat)
-        self.width = _median(abs(flat - self.middle[:, None]))
         self.apart = self._apart(self.true)
         self.apart[self.apart == 0] = np.nan
+
+    @cached_property
+    def extent(self) -> tuple[Numbers, Numbers]:
+        """Middle and width of the true values of each name."""
+        flat = self.true.reshape(len(self.names), -1)
+        middle = _median(flat)
+        return middle, _median(abs(flat - middle[:, None]))
 
     def placed(self, rows: Sequence[Sequence[float]]) -> Numbers:
         """What each row says of each device, in the order of the sites."""
@@ -152,18 +155,20 @@ class _Lot:
         rests = abs(rests - offsets[..., None])
         on_line = rests <= FITS * spread[:, None, None, None]
         found = on_line.sum(axis=-1)
-        fitting = (found.sum(axis=-1) >= SHARE * self.counts.sum()) & (self.width > ROUNDING * abs(self.middle))
-        fitting &= (spread > least)[:, None]
+        fitting = (found.sum(axis=-1) >= SHARE * self.counts.sum()) & (spread > least)[:, None]
         if not fitting.any():
             return [None] * len(values)
+        middle, width = self.extent
+        fitting &= width > ROUNDING * abs(middle)
         places = output, name = fitting.nonzero()
         there, true = on_line[places], self.true[name]
-        rest = np.maximum(_median(np.where(there, rests[places], np.nan).reshape(len(there), -1)), least[output])
+        left = np.where(there, rests[places], np.nan).reshape(len(there), self._places.size)
+        rest = np.maximum(_median(left), least[output])
         supported = _different(true, there) - 1 - len(self.sites) >= SUPPORT
         kept = found[places] >= SHARE * self.counts
         low = true.min(axis=(1, 2), initial=np.inf, where=there)
         high = true.max(axis=(1, 2), initial=-np.inf, where=there)
-        about = (rest, spread[output], self.middle[name], self.width[name], low, high)
+        about = (rest, spread[output], middle[name], width[name], low, high)
         columns = (slope[places], offsets[places], *about)
         lines: list[list[Line]] = [[] for _ in values]
         for n, (rise, by_site, *others) in enumerate(zip(*map(np.ndarray.tolist, columns), strict=True)):

@@ -68,11 +68,10 @@ def _triggers(facts: Facts) -> Iterator[Case]:
             (str(e.fields.get("cause")), int(e.fields.get("test", -1)))
             for e in touchdown.triggers.get(result.site, ())
         ]
-        due = list(_due(touchdown, result, facts.dialect.trigger_lead))
-        if not due and not seen:
-            if touchdown.option("trigger_on_fail") or touchdown.option("trigger_on_test"):
-                yield None
+        on_fail, on_test = touchdown.option("trigger_on_fail"), touchdown.option("trigger_on_test")
+        if not (seen or on_fail or on_test):
             continue
+        due = list(_due(result, bool(on_fail), on_test.get("value"), facts.dialect.trigger_lead))
         if sorted(seen) == sorted(due):
             yield None
             continue
@@ -86,10 +85,9 @@ def _triggers(facts: Facts) -> Iterator[Case]:
         yield Breach(f"{text} result", result.event, tuple(_proof(touchdown)))
 
 
-def _due(touchdown: Touchdown, result: PartResult, lead: int) -> Iterator[tuple[str, int]]:
-    on_test = touchdown.option("trigger_on_test").get("value")
+def _due(result: PartResult, on_fail: bool, on_test: object, lead: int) -> Iterator[tuple[str, int]]:
     for index, test in enumerate(result.tests):
-        if test.failed and touchdown.option("trigger_on_fail"):
+        if test.failed and on_fail:
             yield "fail", index
         if on_test == index + lead:
             yield "test", index

@@ -1,9 +1,9 @@
 """What a lot's STDF file says, in the few values that oracles compare.
 
 Rules: a file of whole records is walked from header to header, and only the records that count are decoded; of test
-records and their summaries only the site counts (STDF V4: bytes 4 and 5 of PTR, MPR and FTR, and bytes 0 and 1 of TSR,
-are HEAD_NUM and SITE_NUM). A file in which that fails, or that is to be read ``thoroughly``, is read record by record
-and tolerantly: a cut file has facts too.
+records and their summaries only the site counts (STDF V4: bytes 4 and 5 of PTR, MPR and FTR, bytes 0 and 1 of TSR are
+HEAD_NUM and SITE_NUM). A file in which that fails, or that is to be read ``thoroughly``, is read record by record and
+tolerantly: a cut file has facts too.
 """
 
 import struct

@@ -103,8 +103,9 @@ def _measured(facts: Facts) -> Mapping[Place, Sequence[_Measured]]:
             state = bisect_left(changes, result.event.seq)
             for test in result.tests:
                 for output in test.outputs if not test.flag & ENDED else ():
-                    for place, value in enumerate(output.values if not output.flag & INVALID else ()):
-                        found[output.name, place, state].append(_Measured(device, output, value))
+                    name, values = output.name, output.values if not output.flag & INVALID else ()
+                    for place, value in enumerate(values):
+                        found[name, place, state].append(_Measured(device, output, value))
     return found
 
 

@@ -16,9 +16,9 @@ Rules
 import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
@@ -37,8 +37,7 @@ LARGEST = 3.4028234663852886e38
 """The largest R*4 (IEEE 754 binary32); a record of STDF V4 reports more as infinite."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reported:
+class _Reported(NamedTuple):
     """One result with what was told for it and what it reports, the numbers as text.
 
     ``ended``: the same for tests that an exception ended.
@@ -99,9 +98,9 @@ def _learn(reported: Sequence[_Reported]) -> dict[Name, Key]:
     asked = Counter(chain.from_iterable(one.told for one in reported))
     matches: dict[Name, dict[Key, int]] = defaultdict(dict)
     for one in reported:
-        by_number: dict[str, list[Key]] = defaultdict(list)
+        by_number: dict[str, list[Key]] = {}
         for key, number in one.told.items():
-            by_number[number].append(key)
+            by_number.setdefault(number, []).append(key)
         for name, value in one.values.items():
             keys = by_number.get(value)
             if keys is not None and len(keys) <= AMBIGUOUS:
@@ -128,7 +127,9 @@ def _own_values(facts: Facts) -> Iterator[Case]:
         if last is not None:
             followers += 1
             old = set(last.told.values()).difference(one.told.values())
-            stale.update([name for name, value in one.values.items() if value in old and name not in readings])
+            for name, value in one.values.items():
+                if value in old and name not in readings:
+                    stale[name] += 1
             yield from _left_over(one, last, old)
         before[one.result.site] = one
     for name, times in stale.items():
@@ -153,8 +154,7 @@ def _judge(
 ) -> Iterator[Case]:
     for name, value in one.values.items():
         reading = readings.get(name)
-        told = None if reading is None else one.told.get(reading)
-        if reading is None or told is None:
+        if reading is None or (told := one.told.get(reading)) is None:
             continue
         if value == told or value == _as_r4(told):
             yield None
