@@ -226,8 +226,8 @@ class Facts:
         if any(strike.last_ns is None for strike in self.strikes):
             return None
         over_ns = max((strike.last_ns or 0 for strike in self.strikes), default=0)
-        last_seq = max((strike.event.seq for strike in self.strikes), default=0)
-        return next((reset for reset in self.resets if reset.seq > last_seq and reset.t_ns >= over_ns), None)
+        over_seq = max((strike.over_seq for strike in self.strikes), default=0)
+        return next((reset for reset in self.resets if reset.seq > over_seq and reset.t_ns >= over_ns), None)
 
     @property
     def why_no_reset(self) -> str:

@@ -50,8 +50,8 @@ HARMLESS = frozenset({"operator_resets"})
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One moment at which the scenario interfered. ``last_ns``: when it is over, None for never. ``last_seq``: the
-    last event for which it counts as if it struck there."""
+    """One moment at which the scenario interfered. ``last_ns``: when it is over, None for never; ``over_seq``: the
+    event since which it can be. ``last_seq``: the last event for which it counts as if it struck there."""
 
     event: Event
     name: str
@@ -60,6 +60,7 @@ class Strike:
     last_ns: int | None
     armed_only: bool
     last_seq: int
+    over_seq: int
 
     def concerns(self, site: str) -> bool:
         """Whether it concerns ``site``, once it strikes."""
@@ -79,7 +80,7 @@ def strikes(events: Iterable[Event]) -> Sequence[Strike]:
         if event.kind in ("disconnect", "exit"):
             for index in lasting.pop((event.kind, _site_of_program(event)), ()):
                 last_seq = min(found[index].last_seq, event.seq)
-                found[index] = replace(found[index], last_ns=event.t_ns, last_seq=last_seq)
+                found[index] = replace(found[index], last_ns=event.t_ns, last_seq=last_seq, over_seq=event.seq)
             continue
         if event.kind == "launch":
             lasting.pop(("exit", _site_of_program(event)), None)
@@ -97,7 +98,7 @@ def strikes(events: Iterable[Event]) -> Sequence[Strike]:
             for site in sites:
                 lasting.setdefault((LAST_UNTIL[name], site), []).append(len(found))
         last_seq = sys.maxsize if name in SPEAKING else event.seq
-        found.append(Strike(event, name, sites, topic, _last_ns(event, name), armed_only, last_seq))
+        found.append(Strike(event, name, sites, topic, _last_ns(event, name), armed_only, last_seq, event.seq))
     return found
 
 

@@ -2,11 +2,12 @@
 
 Rules (semi-ate, section 8): all sites that still test ask for the same, then the master asks the peripheral once; its
 answer, or ``Timeout`` after ``peripheral_s``, goes to the programs once; only then may the next request follow. The
-master's own ``Teardown`` is judged elsewhere. What the scenario held back may come at any later time, so after that
-nothing is judged any more.
+master's own ``Teardown`` is judged elsewhere. A touchdown that begins while a peripheral owes an answer to an earlier
+request is not judged: nobody can tell which of the two it answers. What the scenario held back may come at any later
+time, so after that nothing is judged any more.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -33,10 +34,30 @@ class _Exchange:
     expired: set[str] = field(default_factory=set)
 
 
+class _Owed:
+    """The requests that peripherals have not answered yet, and for how long an answer must be reckoned with."""
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_ns = patience_s * NS_PER_S
+        self._asked_ns: dict[str, list[int]] = defaultdict(list)
+
+    def step(self, heard: Heard) -> None:
+        """Take a message into account."""
+        asked_ns = self._asked_ns[heard.peripheral]
+        if heard.place == "Peripheral/request":
+            asked_ns.append(heard.event.t_ns)
+        elif heard.place == "Peripheral/response" and asked_ns:
+            asked_ns.pop(0)
+
+    def at(self, t_ns: int) -> bool:
+        """Whether an answer to an earlier request may come after this instant."""
+        return any(asked_ns and asked_ns[-1] + self._patience_ns >= t_ns for asked_ns in self._asked_ns.values())
+
+
 def _once(facts: Facts) -> Iterator[Case]:
     touchdowns = iter([*facts.story.touchdowns, None])
     touchdown, following = None, next(touchdowns)
-    open_ = _Exchange()
+    open_, owed, unclear = _Exchange(), _Owed(facts.timeout_s("peripheral_s")), False
     messages = facts.heard(*_PLACES)
     topics = {heard.topic for heard in messages}
     struck = next((strike.event.seq for strike in facts.strikes if strike.topic in topics), facts.end_seq)
@@ -47,9 +68,12 @@ def _once(facts: Facts) -> Iterator[Case]:
             if touchdown is not None:
                 yield from _left_over(facts, touchdown, open_)
             touchdown, following, open_ = following, next(touchdowns), _Exchange()
+            unclear = owed.at(touchdown.event.t_ns)
+        owed.step(heard)
         if touchdown is None or touchdown.disturbed_sites or (heard.content or {}).get("ioctl_name") == TEARDOWN:
             continue
-        yield from _step(open_, heard, touchdown)
+        if not unclear:
+            yield from _step(open_, heard, touchdown)
     if touchdown is not None:
         yield from _left_over(facts, touchdown, open_)
 
