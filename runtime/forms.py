@@ -38,6 +38,8 @@ class Form:
 
     def text(self, record: Mapping[str, Any]) -> str:
         """The JSON text of ``record``, which this form was filled into."""
+        if not self.open:
+            return self._pieces[0]
         pieces = self._pieces.copy()
         pieces[1::2] = texts([record[name] for name in self.open])
         return "".join(pieces)

@@ -71,6 +71,7 @@ def _shown(text: str) -> str:
     return ascii(text if len(text) <= 60 else text[:60] + "...")
 
 
+@lru_cache(maxsize=1024)
 def _volts(text: str) -> float:
     try:
         value = float(text)

@@ -42,12 +42,12 @@ def from_json(data: object) -> Record:
 
 def as_sent(data: object) -> Record:
     """The same record, which knows its kin: nobody may change its fields, which others may have too."""
-    if not isinstance(data, dict) and not isinstance(data, Mapping):
-        raise StdfError(f"a record is {_kind(data)}", right="a JSON object with type, REC_TYP, REC_SUB and fields")
     if type(data) is Filled:
         shape = _shape_filled(data.form, tuple([type(data[name]) for name in data.form.open]))
-    else:
+    elif isinstance(data, (dict, Mapping)):
         shape = _shape_of(data, tuple(map(type, data.values())))
+    else:
+        raise StdfError(f"a record is {_kind(data)}", right="a JSON object with type, REC_TYP, REC_SUB and fields")
     if shape is None:
         return _judged(data, data.get("type", data.get("rec_id")))
     fields = shape.fields(data)

@@ -63,7 +63,7 @@ class TestCount:
 
     kind: str
     name: str = ""
-    flags: dict[int, int] = field(default_factory=dict)
+    flags: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     _valid: int = 0
     _low: float = inf
     _high: float = -inf
@@ -71,13 +71,11 @@ class TestCount:
     _squares: float = 0.0
     _fresh: list[float] = field(default_factory=list)
 
-    def add(self, flags: int, values: Sequence[float]) -> None:
-        """Adds one execution with its TEST_FLG and valid results."""
-        self.flags[flags] = self.flags.get(flags, 0) + 1
-        if values:
-            self._fresh += values
-            if len(self._fresh) >= _COUNTED_AT_ONCE:
-                self._count()
+    def add(self, values: Sequence[float]) -> None:
+        """Adds the valid results of one execution."""
+        self._fresh += values
+        if len(self._fresh) >= _COUNTED_AT_ONCE:
+            self._count()
 
     def _count(self) -> None:
         fresh = self._fresh
@@ -184,8 +182,11 @@ class Tally:
         if not own.name:
             own.name = f.get("TEST_TXT") or ""
             every.name = every.name or own.name
-        own.add(flags, values)
-        every.add(flags, values)
+        own.flags[flags] += 1
+        every.flags[flags] += 1
+        if values:
+            own.add(values)
+            every.add(values)
 
     def _begin(self, head: int, site: int, number: int, kind: str) -> tuple[TestCount, TestCount]:
         """The counters of a test on a site and on all sites."""

@@ -309,16 +309,8 @@ class _Answer(NamedTuple):
     most: int
 
 
-def _plain(_: int, body: bytes) -> bytes:
-    return body
-
-
 def _number(_: int, body: bytes) -> int:
     return body[0] << 8 | body[1]
-
-
-def _packet_id(_: int, body: bytes) -> int:
-    return codec.decode_ack(body)
 
 
 def _codes(_: int, body: bytes) -> tuple[int, list[int]]:
@@ -326,14 +318,14 @@ def _codes(_: int, body: bytes) -> tuple[int, list[int]]:
 
 
 _ANSWERS_BY_KIND = {
-    codec.CONNACK: _Answer(MemoryClient._connack, _plain, 2, 2),
+    codec.CONNACK: _Answer(MemoryClient._connack, codec.undecoded, 2, 2),
     codec.PUBLISH: _Answer(MemoryClient._publish, codec.decode_publish, 2, codec.LARGEST_REMAINING_LENGTH),
     codec.PUBACK: _Answer(MemoryClient._finish, _number, 2, 2),
-    codec.PUBREC: _Answer(MemoryClient._pubrec, _packet_id, 2, 2),
-    codec.PUBREL: _Answer(MemoryClient._pubrel, _packet_id, 2, 2),
+    codec.PUBREC: _Answer(MemoryClient._pubrec, codec.acknowledged, 2, 2),
+    codec.PUBREL: _Answer(MemoryClient._pubrel, codec.acknowledged, 2, 2),
     codec.PUBCOMP: _Answer(MemoryClient._finish, _number, 2, 2),
     codec.SUBACK: _Answer(MemoryClient._suback, _codes, 2, codec.LARGEST_REMAINING_LENGTH),
     codec.UNSUBACK: _Answer(MemoryClient._finish, _number, 2, 2),
-    codec.PINGRESP: _Answer(MemoryClient._pingresp, _plain, 0, 0),
+    codec.PINGRESP: _Answer(MemoryClient._pingresp, codec.undecoded, 0, 0),
 }
 _ANSWERS = {first: answer for kind, answer in _ANSWERS_BY_KIND.items() for first in codec.first_bytes(kind)}

@@ -369,6 +369,16 @@ def decode_ack(body: bytes) -> int:
     return packet_id
 
 
+def acknowledged(_: int, body: bytes) -> int:
+    """The same, for tables that hold what decodes a packet of first byte and body."""
+    return decode_ack(body)
+
+
+def undecoded(_: int, body: bytes) -> bytes:
+    """The body as it is, for the same tables."""
+    return body
+
+
 # ----------------------------------------------------------------------------------------------------- SUBSCRIBE
 def encode_subscribe(packet_id: int, filters: list[tuple[str, int]]) -> bytes:
     """SUBSCRIBE (section 3.8)."""

@@ -321,14 +321,6 @@ class _Packet(NamedTuple):
     decode: Callable[[int, bytes], Any]
 
 
-def _plain(_: int, body: bytes) -> bytes:
-    return body
-
-
-def _packet_id(_: int, body: bytes) -> int:
-    return codec.decode_ack(body)
-
-
 def _wanted(_: int, body: bytes) -> tuple[int, list[tuple[str, int]]]:
     return codec.decode_subscribe(body)
 
@@ -339,13 +331,13 @@ def _unwanted(_: int, body: bytes) -> tuple[int, list[str]]:
 
 _PACKETS: dict[int, _Packet] = {
     codec.PUBLISH: _Packet(Connection._publish, codec.decode_publish),
-    codec.PUBACK: _Packet(Connection._puback, _packet_id),
-    codec.PUBREC: _Packet(Connection._pubrec, _packet_id),
-    codec.PUBREL: _Packet(Connection._pubrel, _packet_id),
-    codec.PUBCOMP: _Packet(Connection._pubcomp, _packet_id),
+    codec.PUBACK: _Packet(Connection._puback, codec.acknowledged),
+    codec.PUBREC: _Packet(Connection._pubrec, codec.acknowledged),
+    codec.PUBREL: _Packet(Connection._pubrel, codec.acknowledged),
+    codec.PUBCOMP: _Packet(Connection._pubcomp, codec.acknowledged),
     codec.SUBSCRIBE: _Packet(Connection._subscribe, _wanted),
     codec.UNSUBSCRIBE: _Packet(Connection._unsubscribe, _unwanted),
-    codec.PINGREQ: _Packet(Connection._pingreq, _plain),
-    codec.DISCONNECT: _Packet(Connection._disconnect, _plain),
+    codec.PINGREQ: _Packet(Connection._pingreq, codec.undecoded),
+    codec.DISCONNECT: _Packet(Connection._disconnect, codec.undecoded),
 }
 _DECODERS = {first: packet.decode for kind, packet in _PACKETS.items() for first in codec.first_bytes(kind)}

@@ -5,6 +5,7 @@ Rules that hold here:
 * A wildcard at the first level never matches a topic that begins with ``$`` [MQTT-4.7.2-1].
 """
 
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -12,6 +13,7 @@ T = TypeVar("T")
 _CACHE_SIZE = 4096
 
 
+@lru_cache(maxsize=_CACHE_SIZE)
 def filter_fault(topic_filter: str) -> str | None:
     """Why ``topic_filter`` is not a valid filter of MQTT 3.1.1 (section 4.7.1), or None when it is valid."""
     levels = topic_filter.split("/")
