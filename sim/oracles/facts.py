@@ -194,7 +194,7 @@ class Facts:
 
     def tampered(self, site: str, before_seq: int) -> bool:
         """Whether the scenario interfered with what ``site`` says, in any way but ending its program, before then."""
-        return any(s.event.seq <= before_seq and s.concerns(site) and s.name not in ENDINGS for s in self.strikes)
+        return self.fault_between(0, before_seq, site, ENDINGS)
 
     @cached_property
     def _outages(self) -> Sequence[tuple[int, int]]:

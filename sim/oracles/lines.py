@@ -12,9 +12,9 @@ Rules
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +40,7 @@ ROUNDING = 1e-6
 """What always remains, as a share of the value: numbers are reported with about seven digits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """``value = slope * true[name] + offset of the site``.
 
     ``rest``: what usually remains; ``spread``: how much the values differ; ``middle`` and ``width``: of true values;
