@@ -121,7 +121,7 @@ def _late(facts: Facts, touchdown: Touchdown, site: str, text: str, begin: Event
     if touchdown.disturbed(site) or (touchdown.asked is not None and _cut_off(facts, site, touchdown.asked.event)):
         return
     failed = touchdown.failed
-    yield Breach(f"the program of site {site} {text}; counted from", begin, (failed,) if failed else ())
+    yield Breach(f"the program of site {site} {text}", begin, (failed,) if failed else ())
 
 
 def _cut_off(facts: Facts, site: str, then: Event) -> bool:
