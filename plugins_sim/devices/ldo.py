@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from itertools import accumulate
 from types import MappingProxyType
 
+import numpy as np
+
 from drycell.sim.errors import DrycellError
 from drycell.sim.kernel.streams import stream
 
@@ -120,11 +122,11 @@ class LdoPopulation:
             raise DrycellError(f"a population of {count} devices is impossible; count must be 0 or more.")
         self._kinds = _kinds(stream(seed, "ldo", lot, wafer, "defect").random(count).tolist(), shares)
         severity = stream(seed, "ldo", lot, wafer, "severity").random(count).tolist()
-        self._values: dict[str, list[float]] = {}
+        self._values: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
         for name, (mean, sigma) in PARAMETERS.items():
             sigma = abs(mean) * spread[name] if spread and name in spread else sigma
             draws = stream(seed, "ldo", lot, wafer, name).standard_normal(count)
-            self._values[name] = (mean + sigma * draws).tolist()
+            self._values[name] = mean + sigma * draws
         for row, kind in enumerate(self._kinds):
             if kind is not None and kind in _SHIFTS:
                 moved, least, more = _SHIFTS[kind]
@@ -138,7 +140,7 @@ class LdoPopulation:
         if not 1 <= number <= len(self):
             raise IndexError(f"device {number} of a population of {len(self)}")
         row = number - 1
-        values = {name: of_all[row] for name, of_all in self._values.items()}
+        values = {name: array.item(row) for name, array in self._values.items()}
         return Ldo(number, values, self._kinds[row], self)
 
     def site(self, site: int) -> SiteOffsets:
