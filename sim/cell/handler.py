@@ -186,13 +186,16 @@ class Handler:
             response = messages.decode(message.payload)
             if response.get("type") != "next" or self.state != "testing":
                 return
+            sites = response["payload"]["sites"]
+            if not isinstance(sites, list):
+                raise TypeError(sites)
             self._answer = [
                 {
                     "siteid": str(int(entry["siteid"])),
                     "partid": str(entry["partid"]),
                     "binning": int(entry["binning"]),
                 }
-                for entry in response["payload"]["sites"]
+                for entry in sites
             ]
         except (ValueError, KeyError, TypeError, RecursionError):
             self._fail("the master sent an answer that is not understood")

@@ -123,4 +123,6 @@ def _last_ns(event: Event, name: str) -> int | None:
     lasts, late = event.fields.get("for"), event.fields.get("latency", 0)
     if event.kind == "fault" and isinstance(lasts, int | float) and "nth" not in event.fields:
         return None if "bytes_per_s" in event.fields else event.t_ns + round((lasts + late) * NS_PER_S)
-    return None if event.kind == "fault" and name in STANDING | LAST_UNTIL.keys() else event.t_ns
+    if event.kind == "effect":
+        return event.t_ns + 1  # what comes late is told of a nanosecond before it comes
+    return None if name in STANDING | LAST_UNTIL.keys() else event.t_ns

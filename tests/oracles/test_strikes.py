@@ -63,6 +63,7 @@ def test_a_reset_counts_when_the_faults_are_over():
     assert found(fault(1, "tcc_gone", **{"for": 5.0}), reset(3), reset(7)) == 7
     assert found(fault(1, "tcc_gone"), reset(3)) is None
     assert found(fault(1, "lose", nth=1), effect(4, "lose"), reset(3), reset(9)) == 9
+    assert found(fault(1, "late_result", nth=1), effect(4, "late_result"), reset(4), reset(9)) == 9
     taken_over = (3, "testapp.demo.0", "disconnect", {"cause": "takeover"})
     assert found(fault(1, "half_open", site=0), reset(3), taken_over) is None
     assert found(fault(1, "half_open", site=0), reset(3), taken_over, reset(3)) == 3
