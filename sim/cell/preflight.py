@@ -17,7 +17,10 @@ from typing import Any
 from drycell.sim.errors import DrycellError
 
 SEMI_ATE_FOLDERS = ("pattern", "pattern_output", "protocols")  # of the project, beside its code
-NOT_COPIED = (".git", ".venv", "venv", ".drycell")
+NOT_COPIED = (
+    *(".git", ".venv", "venv", ".drycell"),
+    *(".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"),  # others write there while this one copies
+)
 ASK_LIMIT_S = 60.0
 
 # Run in the user's interpreter: its version, whether ate_test_app is there, and what is wrong with the program text.
@@ -80,8 +83,8 @@ def private_copy(program: Path, into: Path) -> Path:
 
     A Semi-ATE program (PROJECT/CODE/HARDWARE/BASE/program.py) brings PROJECT/CODE and the pattern folders of PROJECT;
     any other program brings the folder it lies in. Left out: the ``log`` folder beside the program, in which a
-    foreign file name is enough to kill it at start-up, version control, virtual environments, and runs of drycell:
-    the store, and the run directory itself where it lies in that folder.
+    foreign file name is enough to kill it at start-up, version control, virtual environments, what test tools keep,
+    and runs of drycell: the store, and the run directory itself where it lies in that folder.
     """
     program = program.absolute()
     own = {into.absolute(), *into.absolute().parents}

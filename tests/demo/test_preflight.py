@@ -96,6 +96,8 @@ def test_a_plain_script_brings_its_own_folder(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "own.py").touch()
     (tmp_path / "mine" / "helper.py").touch()
+    for own_of_a_tool in (".git", ".hypothesis", ".pytest_cache"):
+        (tmp_path / "mine" / own_of_a_tool).mkdir()
     copied = private_copy(tmp_path / "mine" / "own.py", tmp_path / "run")
     assert sorted(path.name for path in copied.parent.iterdir()) == ["helper.py", "own.py"]
 
