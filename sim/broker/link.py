@@ -226,12 +226,8 @@ class MemoryLink:
     # ------------------------------------------------------------------------------------------ the client's end
     def to_broker(self, packet: bytes | codec.Value) -> None:
         """Send a packet, or any bytes, to the broker."""
-        if not self._client_open or self.silent:
-            return
-        if self._latency_ns:
-            self._uplink.push(self._latency_ns, packet)
-        else:
-            self._exchange.post(self._at_broker, packet)
+        if self._client_open and not self.silent:
+            self._send(self._uplink, self._at_broker, packet)
 
     def fin(self) -> None:
         """End the client's side: the broker sees the end after all bytes sent before."""
@@ -248,12 +244,8 @@ class MemoryLink:
     # ------------------------------------------------------------------------------------------ the broker's end
     def write(self, packet: bytes | codec.Value) -> None:
         """Send a packet, or any bytes, to the client."""
-        if not self._broker_open or self.silent:
-            return
-        if self._latency_ns:
-            self._downlink.push(self._latency_ns, packet)
-        else:
-            self._exchange.post(self._at_client, packet)
+        if self._broker_open and not self.silent:
+            self._send(self._downlink, self._at_client, packet)
 
     def close(self) -> None:
         """End the broker's side: the client sees the end after all bytes sent before."""
