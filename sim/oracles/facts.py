@@ -196,6 +196,10 @@ class Facts:
         """Whether the scenario interfered with what ``site`` says, in any way but ending its program, before then."""
         return self.fault_between(0, before_seq, site, ENDINGS)
 
+    def struck(self, heard: Heard) -> bool:
+        """Whether ``heard`` may be the scenario's doing: a fault struck a message on this topic at that moment."""
+        return any(s.topic == heard.topic and s.lasts_at(heard.event) for s in self.strikes)
+
     @cached_property
     def _outages(self) -> Sequence[tuple[int, int]]:
         """When the broker was down: from and to, in nanoseconds."""

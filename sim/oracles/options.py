@@ -19,7 +19,7 @@ Options = Mapping[str, Mapping[str, Any]]
 
 
 def _reach(facts: Facts) -> Iterator[Case]:
-    """Every next carries exactly the options that were set last."""
+    """Every next carries exactly the options that were set last, unless the scenario has rewritten it."""
     refused = {event.seq for event in facts.of_kind("refused")}
     commands = {h.event.seq: h for h in facts.heard("TestApp/cmd") if (h.content or {}).get("command") == "next"}
     loads = (e for e in facts.of_kind("state") if e.actor == "master" and e.fields["to"] == "loading")
@@ -32,7 +32,7 @@ def _reach(facts: Facts) -> Iterator[Case]:
                 options, changed = _set(event), event
         elif event.kind == "state":
             options = {}
-        elif changed is not None:
+        elif changed is not None and not facts.struck(commands[event.seq]):
             yield _carries(commands[event.seq].content or {}, options, event, changed)
 
 
