@@ -191,9 +191,9 @@ class Handler:
                 raise TypeError(sites)
             self._answer = [
                 {
-                    "siteid": str(int(entry["siteid"])),
+                    "siteid": str(_whole(entry["siteid"])),
                     "partid": str(entry["partid"]),
-                    "binning": int(entry["binning"]),
+                    "binning": _whole(entry["binning"]),
                 }
                 for entry in sites
             ]
@@ -270,14 +270,14 @@ class Handler:
                 where = f"site {entry['siteid']}, where device {device} is"
                 self._port.record("problem", text=f"the master binned part {entry['partid']} on {where}")
                 continue
-            self.lot.sort(device, int(entry["binning"]))
+            self.lot.sort(device, entry["binning"])
             self._port.record(
                 "sorted",
                 lot=self.lot.name,
                 site=entry["siteid"],
                 device=device,
                 part=entry["partid"],
-                hard_bin=int(entry["binning"]),
+                hard_bin=entry["binning"],
                 attempt=self.lot.attempts[device],
             )
         self._lift()
@@ -308,3 +308,10 @@ class Handler:
         if state == "error" and not self._in_error:
             self._on_error()
         self._in_error = state == "error"
+
+
+def _whole(number: Any) -> int:
+    """A site or bin as a number. Raises TypeError for what only looks like one: true, or a number with a fraction."""
+    if isinstance(number, bool | float):
+        raise TypeError(number)
+    return int(number)

@@ -84,7 +84,7 @@ class WrongSite(_Payload):
             topic = "/".join(levels)
         if self.where != "topic":
             payload = _with_records(payload, stage, lambda record: _with(record, "SITE_NUM", self.as_site))
-        stage.note(site=str(self.as_site))
+        stage.note(site=str(self.as_site), topic=topic)
         return [(0, replace(message, topic=topic, payload=payload))]
 
 

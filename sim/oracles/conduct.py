@@ -60,7 +60,7 @@ def _cycle_teardowns(facts: Facts) -> Iterator[Case]:
         idle = steps[-1].event
         whats = [step.what for step in steps]
         count = whats.count("cycle_teardown")
-        if facts.fault_between(steps[0].event.seq, idle.seq, course.site):
+        if _touched(facts, course, steps):
             continue
         if count != 1:
             yield Breach(f"{course.who} ran cycle_teardown {count} times for one device, idle", idle, _of(steps))
@@ -69,6 +69,16 @@ def _cycle_teardowns(facts: Facts) -> Iterator[Case]:
             yield Breach(text, idle, _of(steps))
         else:
             yield None
+
+
+def _touched(facts: Facts, course: Course, steps: Sequence[Step]) -> bool:
+    """Whether the scenario did anything to this site in this cycle, or before to what says when a cycle begins, ends
+    and is torn down."""
+    last = steps[-1].event
+    topics = [facts.topics.program(kind, course.site) for kind in ("status", "log")]
+    return facts.fault_between(steps[0].event.seq, last.seq, course.site) or any(
+        facts.struck(topic, last) for topic in topics
+    )
 
 
 def _of(steps: Sequence[Step]) -> tuple[Event, ...]:
@@ -130,7 +140,7 @@ def _has_error(facts: Facts) -> Iterator[Case]:
     ended = {result.event.seq: any(test.flag & ENDED for test in result.tests) for result in facts.results}
     for course, steps in _cycles(facts):
         idle = steps[-1].event
-        if idle.seq not in ended or facts.fault_between(steps[0].event.seq, idle.seq, course.site):
+        if idle.seq not in ended or _touched(facts, course, steps):
             continue
         for step in steps:
             if step.what != "cycle_teardown" or step.has_error is None:

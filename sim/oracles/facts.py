@@ -196,9 +196,10 @@ class Facts:
         """Whether the scenario interfered with what ``site`` says, in any way but ending its program, before then."""
         return self.fault_between(0, before_seq, site, ENDINGS)
 
-    def struck(self, heard: Heard) -> bool:
-        """Whether ``heard`` may be the scenario's doing: a fault struck a message on this topic at that moment."""
-        return any(s.topic == heard.topic and s.lasts_at(heard.event) for s in self.strikes)
+    def struck(self, topic: str, before: Event) -> bool:
+        """Whether a fault struck a message on ``topic`` before this event: what is heard there now may be its doing,
+        or come once more, or never have come."""
+        return any(s.topic == topic and s.event.seq < before.seq for s in self.strikes)
 
     @cached_property
     def _outages(self) -> Sequence[tuple[int, int]]:

@@ -32,7 +32,7 @@ def _reach(facts: Facts) -> Iterator[Case]:
                 options, changed = _set(event), event
         elif event.kind == "state":
             options = {}
-        elif changed is not None and not facts.struck(commands[event.seq]):
+        elif changed is not None and not facts.struck(commands[event.seq].topic, event):
             yield _carries(commands[event.seq].content or {}, options, event, changed)
 
 

@@ -121,6 +121,8 @@ def _nothing_left(facts: Facts) -> Iterator[Case]:
             open_.pop(event.actor, None)
         elif event.kind == "lot":
             for site, launch in running.items():
+                if facts.struck(facts.topics.control_status(site), event):
+                    continue  # nobody could know better
                 yield Breach(f"the program of site {site} still ran when the lot was unloaded", event, (launch,))
             yield None
     yield from _still_connected(facts, open_, start)
@@ -142,11 +144,11 @@ def _still_there(before: Event | None, event: Event, site: str) -> Case:
 
 def _still_connected(facts: Facts, open_: dict[str, Event], start: str) -> Iterator[Case]:
     ends = {life.site: life.exit for life in facts.once(lives)}
-    pulled = [strike for strike in facts.strikes if strike.name == "half_open" and strike.last_ns is None]
+    strange = [s for s in facts.strikes if s.name == "take_over" or (s.name == "half_open" and s.last_ns is None)]
     for actor, connect in open_.items():
         exit_ = ends.get(actor.removeprefix(start))
-        if any(strike.concerns(actor.removeprefix(start)) for strike in pulled):
-            continue
+        if any(strike.concerns(actor.removeprefix(start)) for strike in strange):
+            continue  # a stranger's under its name, or one that nobody was told the end of
         if exit_ is None or connect.seq > exit_.seq or facts.end_ns - exit_.t_ns <= IN_FLIGHT_S * NS_PER_S:
             continue
         yield Breach(f"the connection {actor} was never closed although its program had ended", exit_, (connect,))

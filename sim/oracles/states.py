@@ -74,7 +74,7 @@ def _restarted(starts: Mapping[str, Sequence[int]], before: Heard, after: Heard)
 def _excused(facts: Facts, before: tuple[str, Heard] | None, heard: Heard) -> bool:
     """Whether the scenario tampered with an announcement before, which may come later than this one, again, or never;
     or with this site since its last announcement or in this touchdown."""
-    if any(strike.topic == heard.topic and strike.event.seq < heard.event.seq for strike in facts.strikes):
+    if facts.struck(heard.topic, heard.event):
         return True
     if not heard.site:
         return False

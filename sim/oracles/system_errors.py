@@ -1,6 +1,6 @@
 """Promises of the master that only dialect ``specification`` makes: system errors, and actuators torn down.
 
-Rule: nothing that a scenario does excuses the master.
+Rule: nothing that a scenario does excuses the master, but its death.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,15 @@ from drycell.sim.kernel import Event, ns
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
 from drycell.sim.oracles.courses import COMMANDED, FRAGMENT, Course, Step, courses
 from drycell.sim.oracles.facts import Facts
-from drycell.sim.oracles.trouble import ALERT, REACTION_S, SLACK_S, Span, announced_by_master, master_spans
+from drycell.sim.oracles.trouble import (
+    ALERT,
+    REACTION_S,
+    SLACK_S,
+    Span,
+    announced_by_master,
+    master_died,
+    master_spans,
+)
 
 ONLY = ("specification",)
 
@@ -48,9 +56,10 @@ def _in_error(facts: Facts, event: Event, within_ns: int, what: str) -> Iterator
     if announced_by_master(facts, event) not in ALERT:
         return
     failed = next((s.begin for s in _errors(facts) if s.begin is not None and s.begin.seq > event.seq), None)
-    if failed is None and facts.end_ns < event.t_ns + within_ns:
+    until_ns = event.t_ns + within_ns
+    if master_died(facts, event, until_ns) or (failed is None and facts.end_ns < until_ns):
         return
-    if failed is None or failed.t_ns > event.t_ns + within_ns:
+    if failed is None or failed.t_ns > until_ns:
         when = "never" if failed is None else f"only {(failed.t_ns - event.t_ns) / 1e9:g} s later"
         yield Breach(f"{what}, and the master went into error {when};", event, (failed,) if failed else ())
     else:

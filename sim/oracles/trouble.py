@@ -13,6 +13,7 @@ from drycell.sim.kernel.clock import NS_PER_S
 from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
 from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.interference import CUTTING
+from drycell.sim.oracles.states import CRASH
 from drycell.sim.oracles.touchdowns import Touchdown
 
 SLACK_S = 0.25
@@ -145,8 +146,7 @@ def _crashes(facts: Facts) -> Answer:
     for event, what in _signs(facts):
         limit_ns = _limit_ns(facts, states, event)
         failed = next((s.begin for s in states if s.state == "softerror" and s.begin_seq > event.seq), None)
-        died = any(s.cut and s.begin_seq <= event.seq and s.end and s.end.seq > event.seq for s in states)
-        if died or (failed is None and facts.end_ns < limit_ns):
+        if master_died(facts, event, limit_ns) or (failed is None and facts.end_ns < limit_ns):
             continue
         if failed is None or failed.t_ns > limit_ns:
             when = "never" if failed is None else f"only {(failed.t_ns - event.t_ns) / NS_PER_S:g} s later"
@@ -184,6 +184,15 @@ def announced_by_master(facts: Facts, event: Event) -> str:
     """What the master announced last before ``event``."""
     span = _span_at(facts.once(master_spans), event)
     return "" if span is None else facts.dialect.tables["master"].published.get(span.state, span.state)
+
+
+def master_died(facts: Facts, event: Event, until_ns: int) -> bool:
+    """Whether the master died after ``event`` and by ``until_ns``: whatever it owed then, nobody owes any more."""
+    return any(
+        (s.state == CRASH and event.seq < s.begin_seq and s.begin_ns <= until_ns)
+        or (s.cut and s.begin_seq <= event.seq and s.end is not None and event.seq < s.end.seq)
+        for s in facts.once(master_spans)
+    )
 
 
 def _limit_ns(facts: Facts, states: list[Span], event: Event) -> int:

@@ -126,7 +126,8 @@ def _own_values(facts: Facts) -> Iterator[Case]:
         last = before.get(one.result.site)
         if last is not None:
             followers += 1
-            old = set(last.told.values()).difference(one.told.values())
+            before_told = Counter(last.told.values())
+            old = {number for number in before_told.keys() - one.told.values() if before_told[number] <= AMBIGUOUS}
             for name, value in one.values.items():
                 if value in old and name not in readings:
                     stale[name] += 1
