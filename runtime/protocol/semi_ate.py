@@ -105,7 +105,7 @@ HANDLER = Table(
         T("ready", "lot_end", "unloading", ("send_unload",)),
         T("unloading", "master_initialized", "initialized", ("finish_lot",)),
         T("error", "master_connecting", "recovering", ("release",)),
-        T("error", "master_initialized", "initialized", ("send_layout",)),
+        T("error", "master_initialized", "initialized", ("release", "send_layout")),
         T("error", "master_failed", "error"),
         T("recovering", "master_initialized", "initialized", ("send_layout",)),
         T(ANY, "master_failed", "error"),

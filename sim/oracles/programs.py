@@ -201,7 +201,7 @@ def _ready_means_idle(facts: Facts) -> Iterator[Case]:
         if event.actor != "master" or _step(event) != ("loading", "ready"):
             continue
         load = next((heard for heard in reversed(loads) if heard.event.seq < event.seq), None)
-        if load is None:
+        if load is None or facts.struck(load.topic, load.event):
             continue
         said = {heard.site for heard in idle if load.event.seq < heard.event.seq < event.seq}
         sites = (load.content or {}).get("sites")

@@ -219,7 +219,7 @@ def _limit_ns(facts: Facts, states: list[Span], event: Event) -> int:
 def _say_why(facts: Facts) -> Iterator[Case]:
     for heard in facts.heard("Master/status"):
         content = heard.content or {}
-        if content.get("state") != facts.dialect.failed:
+        if content.get("state") != facts.dialect.failed or facts.struck(heard.topic, heard.event):
             continue
         payload = content.get("payload")
         message = payload.get("message") if isinstance(payload, dict) else None
