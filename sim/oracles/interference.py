@@ -25,8 +25,8 @@ ENDINGS = frozenset({"kill", "signal", "segfault", "exit", "out_of_memory", "tea
 """Faults that end a program and do nothing else: whatever is said in its name later is not their doing."""
 LATE_STARTS = frozenset({"slow_start"})
 """Faults of a start: what is said after it is said as ever."""
-BROKEN_LINKS = frozenset({"cut", "half_open"})
-"""Faults that end a connection and touch no message."""
+MULTIPLYING = frozenset({"broker_outage", "orphan", "packet", "slow_link", "take_over"})
+"""Faults after which a message may well be sent twice, or by two."""
 FILE_FAULTS = frozenset({"disk_full", "read_only_folder", "leftover_file"})
 """Faults that hinder the writing of the STDF file while they last."""
 INSTRUMENT_FAULTS = frozenset(
