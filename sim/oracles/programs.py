@@ -111,7 +111,8 @@ def _nothing_left(facts: Facts) -> Iterator[Case]:
             if event.fields.get("broker") == "stopped":
                 open_.clear()
         elif event.kind == "launch":
-            yield None if _unknown_orphan(facts, event, site) else _still_there(running.get(site), event, site)
+            before = running.get(site)
+            yield None if before is None or _parted(facts, before, event, site) else _still_there(before, event, site)
             running[site] = event
         elif event.kind == "exit":
             running.pop(site, None)
@@ -128,16 +129,32 @@ def _nothing_left(facts: Facts) -> Iterator[Case]:
     yield from _still_connected(facts, open_, start)
 
 
-def _unknown_orphan(facts: Facts, event: Event, site: str) -> bool:
-    """Whether the scenario may have parted the program before this start from its control, and nobody can end it:
-    before it came about, while it hears nothing, or where masters tell programs nothing at a reset."""
-    struck = {strike.name for strike in facts.strikes if strike.concerns(site) and strike.event.seq < event.seq}
-    return "orphan" in struck and (facts.dialect.name == "specification" or bool({"slow_start", "freeze"} & struck))
+def _parted(facts: Facts, before: Event, start: Event, site: str) -> bool:
+    """Whether the scenario parted the program that began with ``before`` from its control, and nobody could end it
+    until ``start``: it heard no reset, there was another fault as well, or masters tell programs of no reset."""
+    struck = {strike.name for strike in facts.strikes if strike.concerns(site) and strike.event.seq < start.seq}
+    if "orphan" not in struck:
+        return False
+    return facts.dialect.name == "specification" or len(struck) > 1 or not _heard_reset(facts, before, start, site)
 
 
-def _still_there(before: Event | None, event: Event, site: str) -> Case:
-    if before is None:
-        return None
+def _heard_reset(facts: Facts, before: Event, start: Event, site: str) -> bool:
+    """Whether the program that began with ``before`` was told to reset after it had subscribed to commands."""
+    subscribed = (
+        event.seq
+        for event in facts.of_kind("subscribe")
+        if event.seq > before.seq
+        and event.actor.rpartition(".")[2] == site
+        and event.fields["topic_filter"] == facts.topics.program_cmd
+    )
+    since = next(subscribed, start.seq)
+    return any(
+        since < heard.event.seq < start.seq and (heard.content or {}).get("command") == "reset"
+        for heard in facts.heard("TestApp/cmd")
+    )
+
+
+def _still_there(before: Event, event: Event, site: str) -> Breach:
     text = f"the program of site {site} was started while the one before was still running: control left an orphan"
     return Breach(text, event, (before,))
 
