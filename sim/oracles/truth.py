@@ -26,7 +26,7 @@ from typing import NamedTuple
 from drycell.sim.kernel import Event
 from drycell.sim.oracles.base import Breach, Case, Oracle, cases
 from drycell.sim.oracles.facts import Facts
-from drycell.sim.oracles.lines import Line, Truth, fits
+from drycell.sim.oracles.lines import FITS, Line, Truth, fits
 from drycell.sim.oracles.results import ENDED, INVALID, Output, PartResult
 
 FAR, NEAR = 12.0, 3.0
@@ -175,12 +175,32 @@ def _hits(one: _Measured, line: Line) -> Iterator[tuple[str, _Hit | None]]:
         yield whose, _Hit(min(1.0, 2 * NEAR * line.blur(true)), breach)
 
 
+def _true_before(device: _Device) -> Truth:
+    return device.before[0] if device.before else {}
+
+
+def _coincides(line: Line, followers: Sequence[_Measured]) -> float:
+    """How likely it is that by chance so many of ``followers`` lie on a line of some true value of the device before.
+
+    One of them, and one more for each site, make the line; the others happen to lie on it.
+    """
+    truths = [_true_before(one.device) for one in followers]
+    rests = [
+        abs(one.value - line.at(true, one.device.site))
+        for one, true in zip(followers, truths, strict=True)
+        if one.device.site in line.offsets
+    ]
+    on_line = sum(rest <= FITS * line.spread for rest in rests)
+    free = on_line - 1 - len(line.offsets)
+    return comb(len(rests), on_line) * float((2 * FITS) ** free) * len(truths[0])
+
+
 def _late_from_the_start(measured: Mapping[Place, Sequence[_Measured]]) -> Mapping[Place, Sequence[Case]]:
     """The breaches of those outputs that follow a true value of the device before."""
     followers = {place: [one for one in all_ if one.device.before is not None] for place, all_ in measured.items()}
     found = {}
-    for place, line in _lines(followers, lambda device: device.before[0] if device.before else {}).items():
-        if line is None:
+    for place, line in _lines(followers, _true_before).items():
+        if line is None or _coincides(line, followers[place]) * len(measured) >= SURE:
             continue
         count, last = len(followers[place]), followers[place][-1].device
         before = (last.before[1],) if last.before else ()
