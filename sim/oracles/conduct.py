@@ -13,11 +13,16 @@ from drycell.sim.oracles.facts import Facts
 from drycell.sim.oracles.results import ENDED
 
 ONLY = ("specification",)
+_TOLD_BY = ("status", "log", "stdf")
+"""What programs send that these promises are about."""
 
 
-def _excused(facts: Facts, course: Course, last: Event) -> bool:
-    """Whether the scenario did anything to this site while this program lived."""
-    return facts.fault_between(course.launch.seq, last.seq, course.site)
+def _excused(facts: Facts, course: Course, last: Event, first: Event | None = None) -> bool:
+    """Whether the scenario did anything to this site from ``first`` (the launch of this program) to ``last``, or
+    before that to what is said in its name, which may come as late as now."""
+    if facts.fault_between((first or course.launch).seq, last.seq, course.site):
+        return True
+    return any(facts.struck(facts.topics.program(kind, course.site), last) for kind in _TOLD_BY)
 
 
 def _tell_teardowns(facts: Facts) -> bool:
@@ -31,7 +36,7 @@ def _nothing_after_idle(facts: Facts) -> Iterator[Case]:
             if step.what == FRAGMENT:
                 if state == "testing":
                     yield None
-                elif not facts.fault_between(begin.seq, step.event.seq, course.site):
+                elif not _excused(facts, course, step.event, begin):
                     text = f"{course.who} sent STDF while it was {state or 'not ready'}"
                     yield Breach(text, step.event, (since,))
             elif step.what in ("idle", "testing", "error", "Shutdown"):
@@ -60,7 +65,7 @@ def _cycle_teardowns(facts: Facts) -> Iterator[Case]:
         idle = steps[-1].event
         whats = [step.what for step in steps]
         count = whats.count("cycle_teardown")
-        if _touched(facts, course, steps):
+        if _excused(facts, course, idle, steps[0].event):
             continue
         if count != 1:
             yield Breach(f"{course.who} ran cycle_teardown {count} times for one device, idle", idle, _of(steps))
@@ -69,16 +74,6 @@ def _cycle_teardowns(facts: Facts) -> Iterator[Case]:
             yield Breach(text, idle, _of(steps))
         else:
             yield None
-
-
-def _touched(facts: Facts, course: Course, steps: Sequence[Step]) -> bool:
-    """Whether the scenario did anything to this site in this cycle, or before to what says when a cycle begins, ends
-    and is torn down."""
-    last = steps[-1].event
-    topics = [facts.topics.program(kind, course.site) for kind in ("status", "log")]
-    return facts.fault_between(steps[0].event.seq, last.seq, course.site) or any(
-        facts.struck(topic, last) for topic in topics
-    )
 
 
 def _of(steps: Sequence[Step]) -> tuple[Event, ...]:
@@ -140,7 +135,7 @@ def _has_error(facts: Facts) -> Iterator[Case]:
     ended = {result.event.seq: any(test.flag & ENDED for test in result.tests) for result in facts.results}
     for course, steps in _cycles(facts):
         idle = steps[-1].event
-        if idle.seq not in ended or _touched(facts, course, steps):
+        if idle.seq not in ended or _excused(facts, course, idle, steps[0].event):
             continue
         for step in steps:
             if step.what != "cycle_teardown" or step.has_error is None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -23,6 +23,7 @@ from rich.table import Table
 from tests.quality.hunting import FEW_EVENTS, ROOT, Alarm, Hunt, alarms, hunt
 from tests.quality.mutants import MUTANTS
 
+T = TypeVar("T")
 SEED = 1
 RUNS = 1000
 CLEAN = 100_000
@@ -69,7 +70,7 @@ def measure(
     hunts: list[Hunt] = []
     found: list[Alarm] = []
     flown = 0
-    for done in _all(_tasks(mutants, seed, most_runs, first, clean), jobs):
+    for done in all_done(_tasks(mutants, seed, most_runs, first, clean), jobs):
         if isinstance(done, Hunt):
             hunts.append(done)
             talk.print(f"{len(hunts)} of {len(mutants)} mutants: {_line(done)}", highlight=False)
@@ -99,7 +100,8 @@ def _batch(first: int, last: int, seed: int) -> Done:
     return last - first + 1, alarms(first, last, seed=seed)
 
 
-def _all(tasks: Iterable[Callable[[], Done]], jobs: int) -> Iterator[Done]:
+def all_done(tasks: Iterable[Callable[[], T]], jobs: int) -> Iterator[T]:
+    """What ``tasks`` give, in the order they end, in so many processes."""
     if jobs == 1:
         for task in tasks:
             yield task()
