@@ -174,7 +174,12 @@ PLACES = _OF_MESSAGES + prod(map(len, _OTHERS))
 
 
 def scenario(place: int) -> Scenario | None:
-    """The scenario at ``place`` of the tables, None for a fault that makes no difference in its dialect."""
+    """The scenario at ``place`` of the tables, None for a fault that makes no difference in its dialect.
+
+    Raises IndexError for a place that there is not.
+    """
+    if not 0 <= place < PLACES:
+        raise IndexError(f"there is no place {place}: the last one is {PLACES - 1}")
     if place < _OF_MESSAGES:
         dialect, message, (fault, fields), armed, (cell, before) = _pick(place, _MESSAGES)
         when, nth = {key: value for key, value in armed.items() if key != "nth"}, armed["nth"]
