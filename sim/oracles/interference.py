@@ -36,6 +36,8 @@ INSTRUMENT_FAULTS = frozenset(
 """Faults of what a program asks: what it says of its device may be wrong then, but not what it says it was told."""
 CUTTING = frozenset({"broker_outage", "cut", "half_open", "packet", "take_over"})
 """Faults after which a program may hear nothing until it has subscribed again."""
+HOLDING = frozenset({"half_open", "packet", "slow_link", "take_over"})
+"""Faults after which a connection may be open although its program has ended, or be a stranger's under its name."""
 STANDING = frozenset({"disk_full", "read_only_folder", "handler_jam", "slow_link", "tcc_gone"})
 """Faults that no reset removes: they last for their ``for`` seconds, or for good."""
 LAST_UNTIL = {"half_open": "disconnect", "orphan": "exit"}
