@@ -41,8 +41,12 @@ required there is unknown, and says why.
   records, values, options, peripherals, result deadline), nor is its next exit code. Promises of everybody else still
   are: crashes end in soft error, deadlines are kept, the STDF file is recoverable, nothing is left behind, the cell
   comes back. A fault that waits for its message concerns nobody before it strikes; a result that it delayed or copied
-  is not judged where it arrives, and a program that a fault has cut off is not late before it has subscribed again. A fault of an instrument or a peripheral excuses no result that disagrees with itself
-  or with what the program was told: records, values, bins and options are judged all the same.
+  is not judged where it arrives, and a program that a fault has cut off is not late before it has subscribed again.
+  A fault of an instrument or a peripheral excuses no result that disagrees with itself or with what the program was
+  told: records, values, bins and options are judged all the same.
+- What is heard on a topic after a fault has struck a message there may be its doing, or come once more, or never have
+  come. States, options that go out with next, bins after the master's answers and teardowns are not judged by it.
+- Who has died owes nothing any more: a master that is restarted need not fall into error for what was before.
 - `lot completes` is no promise of a program but what the floor wants: an incomplete lot violates it, whoever caused it.
 - A next that the operator sends by hand disturbs the touchdown in which it comes. A message that all sites hear concerns
   all of them when a fault strikes it; one that was held back may come at any later time.
