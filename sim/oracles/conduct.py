@@ -20,7 +20,7 @@ _TOLD_BY = ("status", "log", "stdf")
 def _excused(facts: Facts, course: Course, last: Event, first: Event | None = None) -> bool:
     """Whether the scenario did anything to this site from ``first`` (the launch of this program) to ``last``, or
     before that to what is said in its name, which may come as late as now."""
-    if facts.fault_between((first or course.launch).seq, last.seq, course.site):
+    if facts.fault_between((first or course.launch).seq, last.seq, course.site) or facts.held_up(course.site, last):
         return True
     return any(facts.struck(facts.topics.program(kind, course.site), last) for kind in _TOLD_BY)
 

@@ -21,7 +21,7 @@ from drycell.runtime.protocol.semi_ate import SEMI_ATE
 from drycell.runtime.protocol.topics import Topics, site_of
 from drycell.sim.cell.fragments import Fragments, records_of
 from drycell.sim.kernel import Event
-from drycell.sim.oracles.interference import ENDINGS, TELLING, Strike, strikes
+from drycell.sim.oracles.interference import ENDINGS, HOLDING, TELLING, Strike, strikes
 from drycell.sim.oracles.results import PartResult, part_result
 from drycell.sim.oracles.stdf_facts import StdfFacts, read_stdf
 from drycell.sim.oracles.touchdowns import Story, tell
@@ -201,6 +201,10 @@ class Facts:
         or come once more, or never have come."""
         return any(s.topic == topic and s.event.seq < before.seq for s in self.strikes)
 
+    def held_up(self, site: str, before: Event) -> bool:
+        """Whether a fault before this event may hold open a connection of ``site``, with what was said there."""
+        return any(s.name in HOLDING and s.concerns(site) and s.event.seq < before.seq for s in self.strikes)
+
     @cached_property
     def _outages(self) -> Sequence[tuple[int, int]]:
         """When the broker was down: from and to, in nanoseconds."""
@@ -221,10 +225,15 @@ class Facts:
 
     @cached_property
     def resets(self) -> Sequence[Event]:
-        """The operator's resets that the master took."""
+        """The operator's resets that the master took, but for those that came so fast after an error that what was on
+        its way when it happened undid them in the same instant."""
         refused = {event.seq for event in self.of_kind("refused")}
-        pressed = (event for event in self.of_kind("operator") if event.fields.get("command") == "reset")
-        return [event for event in pressed if event.seq + 1 not in refused]
+        pressed = [
+            e for e in self.of_kind("operator") if e.fields.get("command") == "reset" and e.seq + 1 not in refused
+        ]
+        errors = [e for e in self.of_kind("state") if e.actor == "master" and e.fields["to"] == "softerror"]
+        at_once = [(press, [e.seq for e in errors if e.t_ns == press.t_ns]) for press in pressed]
+        return [press for press, seqs in at_once if not seqs or not seqs[0] < press.seq < seqs[-1]]
 
     def reset_after_faults(self) -> Event | None:
         """The first reset after everything that the scenario did was over, None when there is none."""

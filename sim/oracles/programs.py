@@ -11,7 +11,7 @@ from drycell.sim.kernel import Event
 from drycell.sim.kernel.clock import NS_PER_S
 from drycell.sim.oracles.base import Breach, Case, Oracle, at, cases
 from drycell.sim.oracles.facts import Facts, Heard
-from drycell.sim.oracles.interference import HOLDING, LATE_STARTS
+from drycell.sim.oracles.interference import LATE_STARTS
 from drycell.sim.oracles.states import CRASH
 
 IN_FLIGHT_S = 0.25
@@ -161,10 +161,9 @@ def _still_there(before: Event, event: Event, site: str) -> Breach:
 
 def _still_connected(facts: Facts, open_: dict[str, Event], start: str) -> Iterator[Case]:
     ends = {life.site: life.exit for life in facts.once(lives)}
-    held = [strike for strike in facts.strikes if strike.name in HOLDING]
     for actor, connect in open_.items():
         exit_ = ends.get(actor.removeprefix(start))
-        if any(strike.concerns(actor.removeprefix(start)) for strike in held):
+        if facts.held_up(actor.removeprefix(start), facts.events[-1]):
             continue
         if exit_ is None or connect.seq > exit_.seq or facts.end_ns - exit_.t_ns <= IN_FLIGHT_S * NS_PER_S:
             continue

@@ -43,6 +43,7 @@ def _starts(facts: Facts) -> dict[str, list[int]]:
 
 def _follows(role: str) -> Callable[[Facts], Iterator[Case]]:
     place, who, path = _PLACES[role]
+    of_sites = "{site}" in who
 
     def find(facts: Facts) -> Iterator[Case]:
         table = facts.dialect.tables[role]
@@ -51,6 +52,8 @@ def _follows(role: str) -> Callable[[Facts], Iterator[Case]]:
         starts = _starts(facts) if role == "sequencer" else {}
         last: dict[str, tuple[str, Heard]] = {}
         for heard in facts.heard(place):
+            if of_sites and not heard.site:
+                continue  # on nobody's topic: that is another promise
             state, before = _state(heard, path), last.get(heard.site)
             last[heard.site] = (state, heard)
             if before is not None and _restarted(starts, before[1], heard):

@@ -4,7 +4,7 @@ Rule: nothing that a scenario does excuses the master, but its death.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from drycell.runtime.protocol.specification import TEARDOWN
 from drycell.sim.kernel import Event, ns
@@ -71,25 +71,29 @@ def _errors(facts: Facts) -> Iterator[Span]:
 
 
 def _actuators(facts: Facts) -> Iterator[Case]:
-    """Each time the master falls into error, and at the end of each lot, every actuator is torn down once."""
+    """Each time the master falls into error, and at the end of each lot, every actuator is torn down once.
+
+    What happens in one instant is counted together: the next cause may come before the requests for the one before.
+    """
     asked: dict[str, list[Event]] = {}
     for heard in facts.heard("Peripheral/request"):
         if (heard.content or {}).get("ioctl_name") == TEARDOWN:
             asked.setdefault(heard.peripheral, []).append(heard.event)
     causes = list(_causes(facts))
-    for cause, following in pairwise([*causes, None]):
-        assert cause is not None
-        last_seq = following.seq if following else facts.events[-1].seq
+    at_once = [list(group) for _, group in groupby(causes, key=lambda cause: cause.t_ns)]
+    for group, following in pairwise([*at_once, None]):
+        assert group is not None
+        first_seq, last_seq = group[0].seq, following[0].seq if following else facts.events[-1].seq
         if any(
-            "/io-control/" in strike.topic for strike in facts.strikes if cause.seq < strike.event.seq <= last_seq
+            "/io-control/" in strike.topic for strike in facts.strikes if first_seq < strike.event.seq <= last_seq
         ):
             continue
         for actuator in facts.actuators:
-            found = [event for event in asked.get(actuator, ()) if cause.seq < event.seq <= last_seq]
-            yield _torn_down(facts, actuator, cause, found)
-    first_seq = causes[0].seq if causes else facts.end_seq
+            found = [event for event in asked.get(actuator, ()) if first_seq < event.seq <= last_seq]
+            yield _torn_down(facts, actuator, group[-1], found, len(group))
+    begin_seq = causes[0].seq if causes else facts.end_seq
     for events in asked.values():
-        if events[0].seq < first_seq:
+        if events[0].seq < begin_seq:
             yield Breach("the master tore actuators down without a cause", events[0])
 
 
@@ -103,9 +107,9 @@ def _causes(facts: Facts) -> Iterator[Event]:
         before = span.state
 
 
-def _torn_down(facts: Facts, actuator: str, cause: Event, asked: Sequence[Event]) -> Case:
+def _torn_down(facts: Facts, actuator: str, cause: Event, asked: Sequence[Event], times: int) -> Case:
     why = "after its error" if cause.fields["to"] == "softerror" else "at the end of the lot"
-    if len(asked) != 1:
+    if len(asked) != times:
         return Breach(
             f"the master asked actuator {actuator} for Teardown {len(asked)} times {why}", cause, tuple(asked)
         )
