@@ -2,10 +2,11 @@
 
 Rules
 - Which output reports which answer is learnt from the run: an output whose value equals a certain number of a certain
-  answer in at least half of the touchdowns in which that question was asked is a reading, and must always be.
+  answer in at least half of the touchdowns in which that question was asked, and twice at least, is a reading, and
+  must always be.
 - A number told more than twice for one device (zero, for one without contact) teaches nothing.
-- An output that never equals an answer for its own device, but in half of the touchdowns or more one for the device
-  before, is stale from the start.
+- An output that never equals an answer for its own device, but for half of the devices or more (three at least,
+  retests count once) one for the device before, is stale from the start.
 - A value that is any other number told for the same device (a minimum, a maximum) is not judged, nor is an output
   that is no reading (a mean).
 - Of a test that ended by an exception only this is judged: a number that it reports as valid is none that was told
@@ -32,6 +33,7 @@ Name = tuple[str, int]
 """A number that a program reports: the output, and the place in it."""
 DIGITS = "%.9g"
 SHARE = 0.5
+SEVERAL = 3
 AMBIGUOUS = 2
 LARGEST = 3.4028234663852886e38
 """The largest R*4 (IEEE 754 binary32); a record of STDF V4 reports more as infinite."""
@@ -110,7 +112,7 @@ def _learn(reported: Sequence[_Reported]) -> dict[Name, Key]:
     readings: dict[Name, Key] = {}
     for name, counts in matches.items():
         best, count = max(counts.items(), key=lambda item: item[1] / asked[item[0]])
-        if count >= SHARE * asked[best]:
+        if count > 1 and count >= SHARE * asked[best]:
             readings[name] = best
     return readings
 
@@ -120,23 +122,23 @@ def _own_values(facts: Facts) -> Iterator[Case]:
     readings = _learn(reported)
     before: dict[str, _Reported] = {}
     stale: Counter[Name] = Counter()
-    followers = 0
+    followers: set[tuple[str, str]] = set()
     for one in reported:
         yield from _judge(one, readings, before, reported)
         last = before.get(one.result.site)
         if last is not None:
-            followers += 1
-            before_told = Counter(last.told.values())
-            old = {number for number in before_told.keys() - one.told.values() if before_told[number] <= AMBIGUOUS}
-            for name, value in one.values.items():
-                if value in old and name not in readings:
-                    stale[name] += 1
+            told_before = Counter(last.told.values())
+            old = {number for number in told_before.keys() - one.told.values() if told_before[number] <= AMBIGUOUS}
+            device = one.touchdown.lot, one.result.part
+            if device not in followers:
+                followers.add(device)
+                stale.update(name for name, value in one.values.items() if value in old and name not in readings)
             yield from _left_over(one, last, old)
         before[one.result.site] = one
     for name, times in stale.items():
-        if times >= 2 and times >= SHARE * followers:
-            text = f"{times} of {followers} times {name[0]} was a value of the device before on its site; last result"
-            yield Breach(text, reported[-1].result.event)
+        if times >= SEVERAL and times >= SHARE * len(followers):
+            text = f"{times} of {len(followers)} times {name[0]} was a value of the device before on its site;"
+            yield Breach(f"{text} last result", reported[-1].result.event)
 
 
 def _left_over(one: _Reported, last: _Reported, old: Collection[str]) -> Iterator[Case]:
