@@ -32,7 +32,7 @@ from drycell.sim.cell.port import CellPort
 from drycell.sim.cell.program_model import ProgramModel
 from drycell.sim.cell.programs import HinderedPrograms, InProcess, ModelPrograms, OnExit, ProcessPrograms
 from drycell.sim.cell.release import Releases
-from drycell.sim.cell.result import BLOCKED
+from drycell.sim.cell.result import BLOCKED, DONE
 from drycell.sim.cell.roles import ROLES
 from drycell.sim.cell.sdk_files import SdkFile
 from drycell.sim.cell.sdk_program import SdkProgram
@@ -60,7 +60,6 @@ from drycell.sim.scenario import Scenario
 
 Json = dict[str, Any]
 
-DONE = "the lot is done"
 STACKS = "stacks.txt"  # of every program, when the cell ended before its lot
 """Where each real program stood when its cell ended before the lot did; beside the journal, for a person."""
 LINGER_S = 0.05

@@ -16,6 +16,8 @@ from drycell.sim.errors import DrycellError
 
 Verdict = Literal["holds", "violated", "unknown"]
 RECORD_FORMAT = 1
+DONE = "the lot is done"
+"""Why a run ended that has come to its end: every lot was unloaded."""
 BLOCKED = "blocked.txt"  # stacks of programs that slept or waited outside of simulated time, in the run directory
 _EXIT_CODES: Mapping[str, int] = {"holds": 0, "violated": 1, "unknown": 2}
 

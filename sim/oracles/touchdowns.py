@@ -3,7 +3,7 @@
 Rules
 - A touchdown begins with the handler's ``contact`` and ends before the next one.
 - A result that the scenario delayed or copied disturbs the touchdown in which it arrives. So does what comes of a
-  command that it delayed or copied, or of a next that the operator sends by hand.
+  command or answer that it delayed or copied, or of a next that the operator sends by hand.
 - Meter questions belong to the site in their channel list, ``(@SITE)``.
 """
 
@@ -123,7 +123,7 @@ def tell(facts: "Facts") -> Story:
     told = chain.from_iterable(map(facts.heard, ("TestApp/cmd", "TestApp/status", "Master/response")))
     heard = {one.event.seq: one for one in told}
     carries = f"/{facts.dialect.stdf.kind}/"
-    commands = {facts.topics.master_cmd, facts.topics.program_cmd}
+    moving = {facts.topics.master_cmd, facts.topics.program_cmd, facts.topics.master_response}
     now: Touchdown | None = None
     for event in facts.events:
         seq, _, actor, kind, fields = event
@@ -146,7 +146,7 @@ def tell(facts: "Facts") -> Story:
             strike = strikes[seq]
             if carries in strike.topic:
                 displaced |= strike.sites
-            elif strike.topic in commands and now is not None:
+            elif strike.topic in moving and now is not None:
                 displaced |= now.parts.keys()
             if now is not None and not strike.armed_only:
                 now.disturb(strike.sites, strike.name)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from drycell.runtime.protocol.table import Table
+from drycell.sim.cell.result import DONE
 from drycell.sim.kernel import Event
 from drycell.sim.kernel.clock import NS_PER_S
 from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
@@ -19,6 +20,8 @@ from drycell.sim.oracles.touchdowns import Touchdown
 SLACK_S = 0.25
 REACTION_S = 1.0
 """How long the master may take to act on a message: the table grants no time, a real process needs some."""
+BY_HAND = ("load", "next", "unload")
+"""What the handler commands, and an operator may between its commands."""
 LOADED = ("loading", "ready", "testing")
 """What the master announces while a program must not end."""
 ALERT = (*LOADED, "unloading")
@@ -238,6 +241,13 @@ def _comes_back(facts: Facts) -> Answer:
             took_s = (event.t_ns - after.t_ns) / NS_PER_S
             what = "a device was sorted" if event.kind == "sorted" else "the lot was unloaded"
             return Answer("holds", f"{what} {took_s:.3f} s after the operator's reset", (after.seq, event.seq))
+    if facts.end == DONE:
+        return Answer("unknown", "the lot was done before the operator's reset")
+    by_hand = (e for e in facts.of_kind("operator") if e.seq > after.seq and e.fields["command"] in BY_HAND)
+    if (deed := next(by_hand, None)) is not None:
+        return Answer(
+            "unknown", f"after the reset the operator commanded {deed.fields['command']} by hand {at(deed)}"
+        )
     patience_s = sum(
         facts.timeout_s(name) for name in ("connecting_s", "loading_s", "testing_s", "results_s", "peripheral_s")
     )
