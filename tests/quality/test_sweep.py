@@ -47,3 +47,11 @@ def test_a_finding_is_an_alarm_with_its_place(monkeypatch, capsys):
 def test_a_scenario_can_be_shown(capsys):
     assert sweep.main(["--show", "7"]) == 0
     assert "name: place 7" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [("--show", str(sweep.PLACES)), ("--runs", "-1")])
+def test_a_place_that_there_is_not_is_refused_in_one_sentence(words, capsys):
+    with pytest.raises(SystemExit) as error:
+        sweep.main(words)
+    assert error.value.code == 2
+    assert f"there are {sweep.PLACES} places" in capsys.readouterr().err
