@@ -34,8 +34,10 @@ INSTRUMENT_FAULTS = frozenset(
     | {"peripheral_silent", "peripheral_late", "peripheral_wrong", "peripheral_elsewhere"}
 )
 """Faults of what a program asks: what it says of its device may be wrong then, but not what it says it was told."""
-CUTTING = frozenset({"broker_outage", "cut", "half_open", "packet", "take_over"})
-"""Faults after which a program may hear nothing until it has subscribed again."""
+CUTTING = frozenset({"broker_outage", "cut", "half_open", "take_over"})
+"""Faults after which a program hears nothing until it has subscribed again."""
+DELIVERING = frozenset({"PUBLISH", "PUBACK", "PUBREC", "PUBREL", "PUBCOMP"})
+"""Packets of messages: a fault of one of them may hold up all messages that follow."""
 HOLDING = frozenset({"half_open", "packet", "slow_link", "take_over"})
 """Faults after which a connection may be open although its program has ended, or be a stranger's under its name."""
 STANDING = frozenset({"disk_full", "read_only_folder", "handler_jam", "slow_link", "tcc_gone"})
@@ -71,6 +73,11 @@ class Strike:
     def lasts_at(self, event: Event) -> bool:
         """Whether it had begun and was not over when ``event`` happened."""
         return self.event.seq < event.seq and (self.last_ns is None or event.t_ns <= self.last_ns)
+
+
+def cuts_off(strike: Strike) -> bool:
+    """Whether a program may hear nothing after ``strike`` until it has subscribed again."""
+    return strike.name in CUTTING or (strike.name == "packet" and strike.event.fields.get("packet") in DELIVERING)
 
 
 def strikes(events: Iterable[Event]) -> Sequence[Strike]:

@@ -13,7 +13,7 @@ from drycell.sim.kernel import Event
 from drycell.sim.kernel.clock import NS_PER_S
 from drycell.sim.oracles.base import Answer, Breach, Case, Oracle, at, cases
 from drycell.sim.oracles.facts import Facts
-from drycell.sim.oracles.interference import CUTTING
+from drycell.sim.oracles.interference import cuts_off
 from drycell.sim.oracles.states import CRASH
 from drycell.sim.oracles.touchdowns import Touchdown
 
@@ -130,7 +130,7 @@ def _late(facts: Facts, touchdown: Touchdown, site: str, text: str, begin: Event
 
 def _cut_off(facts: Facts, site: str, then: Event) -> bool:
     """Whether a fault had cut the program's connection, and it had not subscribed again."""
-    cuts = (s.event.seq for s in facts.strikes if s.name in CUTTING and s.concerns(site) and s.event.seq < then.seq)
+    cuts = (s.event.seq for s in facts.strikes if cuts_off(s) and s.concerns(site) and s.event.seq < then.seq)
     last_seq = max(cuts, default=None)
     return last_seq is not None and not any(
         last_seq < event.seq < then.seq and event.actor.rpartition(".")[2] == site
