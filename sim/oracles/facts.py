@@ -252,6 +252,12 @@ class Facts:
         what = f"the scenario's {self.strikes[-1].name}" if self.strikes else "the soft error"
         return f"nobody pressed reset after {what}"
 
+    def subscribed(self, site: str) -> Iterator[int]:
+        """When a program of ``site`` subscribed to commands: event numbers, in order."""
+        for event in self.of_kind("subscribe"):
+            if event.actor.rpartition(".")[2] == site and event.fields["topic_filter"] == self.topics.program_cmd:
+                yield event.seq
+
     # messages ------------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -140,14 +140,7 @@ def _parted(facts: Facts, before: Event, start: Event, site: str) -> bool:
 
 def _heard_reset(facts: Facts, before: Event, start: Event, site: str) -> bool:
     """Whether the program that began with ``before`` was told to reset after it had subscribed to commands."""
-    subscribed = (
-        event.seq
-        for event in facts.of_kind("subscribe")
-        if event.seq > before.seq
-        and event.actor.rpartition(".")[2] == site
-        and event.fields["topic_filter"] == facts.topics.program_cmd
-    )
-    since = next(subscribed, start.seq)
+    since = next((seq for seq in facts.subscribed(site) if seq > before.seq), start.seq)
     return any(
         since < heard.event.seq < start.seq and (heard.content or {}).get("command") == "reset"
         for heard in facts.heard("TestApp/cmd")

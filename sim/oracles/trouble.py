@@ -132,11 +132,7 @@ def _cut_off(facts: Facts, site: str, then: Event) -> bool:
     """Whether a fault had cut the program's connection, and it had not subscribed again."""
     cuts = (s.event.seq for s in facts.strikes if cuts_off(s) and s.concerns(site) and s.event.seq < then.seq)
     last_seq = max(cuts, default=None)
-    return last_seq is not None and not any(
-        last_seq < event.seq < then.seq and event.actor.rpartition(".")[2] == site
-        for event in facts.of_kind("subscribe")
-        if event.fields["topic_filter"] == facts.topics.program_cmd
-    )
+    return last_seq is not None and not any(last_seq < seq < then.seq for seq in facts.subscribed(site))
 
 
 # crashes -----------------------------------------------------------------------------------------------------------
